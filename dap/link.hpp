@@ -1,0 +1,141 @@
+// One conversation with one worker's debugpy, as a state machine without I/O.
+//
+// A link outlives the sessions that use it: it knows a LinkUser at most, and goes on without one (the worker is then
+// *held*). It numbers requests, sends answers back to whom they belong, and remembers what a later user must be told
+// again. Runs on the I/O thread; its user must unbind before it dies. It never deletes itself: `on_end` tells the
+// owner, who does so in a later turn of the loop.
+#pragma once
+
+#include "dap/attach_arguments.hpp"
+#include "dap/envelope.hpp"
+#include "dap/wire.hpp"
+#include "dap/worker_source.hpp"
+
+#include <map>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+namespace dap {
+
+class Link;
+
+/// Who uses a link: a session.
+class LinkUser {
+  public:
+    virtual ~LinkUser() = default;
+    /// The user's options are in force in the worker: breakpoints may be sent.
+    virtual void on_link_ready() = 0;
+    /// The worker takes part: debugpy answered `attach`, which it does once configuration is done.
+    virtual void on_link_attached() = 0;
+    /// An event of the worker.
+    virtual void on_link_event(const std::string& body, const Envelope& envelope) = 0;
+    /// The answer to the user's request number `user_seq`.
+    virtual void on_link_response(std::int64_t user_seq, const std::string& body, const Envelope& envelope) = 0;
+    /// The user's request number `user_seq` will never be answered by the worker.
+    virtual void on_link_request_lost(std::int64_t user_seq, const std::string& command, const Error& error) = 0;
+    /// A request of the worker; its number is `envelope.seq`.
+    virtual void on_link_reverse_request(const std::string& body, const Envelope& envelope) = 0;
+    /// The link ended; it may not be used any more.
+    virtual void on_link_ended(const Error& reason) = 0;
+    virtual void on_link_congested(bool congested) = 0;
+};
+
+class Link : private WireUser {
+  public:
+    /// A thread that stands still, and the `stopped` event that said so.
+    using Stops = std::map<std::int64_t, nlohmann::json>;
+
+    Link(Worker worker, Timers& timers, std::function<void(Link&)> on_end);
+
+    const Worker& worker() const { return m_worker; }
+    LinkUser* user() const { return m_user; }
+    /// Whether configurationDone went out: from then on the worker runs under the debugger.
+    bool is_configured() const { return m_configured; }
+    bool is_attached() const { return m_state == State::attached; }
+    /// Whether its worker is on the way out: no session may have it until the link is gone.
+    bool is_leaving() const { return m_state == State::releasing || m_state == State::ended; }
+    const Stops& stops() const { return m_stops; }
+    /// debugpy's answer to `initialize`; null before.
+    const nlohmann::json& capabilities() const { return m_capabilities; }
+    /// The worker's `process` event; null before.
+    const nlohmann::json& process() const { return m_process; }
+
+    /// Connects and goes through the handshake up to on_link_ready. `setup` is evaluated in the worker before its
+    /// stop can be taken.
+    void start(Connector& connector, const AttachArguments& arguments, std::string setup, LinkUser& user);
+
+    /// A held link gets a new user: what the former one set is cleared, `setup` is evaluated, then on_link_ready.
+    void bind(const AttachArguments& arguments, std::string setup, LinkUser& user);
+
+    /// The user goes. Its unanswered requests are forgotten. A link whose configuration is not done is released, which
+    /// leaves the worker waiting as it was; any other is held.
+    void unbind();
+
+    /// Forwards a request of the user, `seq` replaced.
+    void forward(const std::string& body, const Envelope& envelope);
+    /// Sends a request of the bridge's own; its answer goes nowhere.
+    void request(std::string_view command, const nlohmann::json& arguments);
+    /// Forwards the user's response to a request of the worker.
+    void forward_response(const std::string& body, const Envelope& envelope);
+    /// The worker's number for the user's unanswered request `user_seq`; 0 where there is none.
+    std::int64_t worker_seq(std::int64_t user_seq) const;
+
+    /// Leaves the worker: one that is under the debugger runs on without, one that still waits for a client goes on
+    /// waiting. Sends `disconnect`, never more. The user hears of the end within 2 s.
+    void release();
+    void pause_reading(bool paused);
+
+  private:
+    enum class State { connecting, attaching, setting_up, configuring, attached, releasing, ended };
+    enum class Purpose { user, initialize, attach, setup, disconnect, nothing };
+    struct Pending {
+        Purpose purpose;
+        std::int64_t user_seq;
+        std::string command;
+    };
+
+    void on_connected() override;
+    void on_message(std::string body) override;
+    void on_closed(const Error& reason) override;
+    void on_congested(bool congested) override;
+
+    void on_event(const std::string& body, const Envelope& envelope);
+    void on_response(const std::string& body, const Envelope& envelope);
+    void on_own_response(const Pending& pending, const std::string& body, const Envelope& envelope);
+    void on_setup_done();
+    void note_event(const std::string& body, const Envelope& envelope);
+    void note_request(const std::string& body, const Envelope& envelope);
+    void clear_breakpoints();
+    void set_up();
+    void send(Purpose purpose, std::string_view command, const nlohmann::json& arguments);
+    void expect(std::chrono::milliseconds within, std::string what);
+    void send_disconnect();
+    void end(const Error& reason);
+    void rest_and_go();
+
+    Worker m_worker;
+    std::function<void(Link&)> m_on_end;
+    LinkUser* m_user = nullptr;
+    std::unique_ptr<Wire> m_wire;
+    Deadline m_deadline;
+    State m_state = State::connecting;
+    bool m_configured = false;
+    bool m_quick_ack = true;
+    bool m_rebinding = false;  ///< ready means "attached already"
+    nlohmann::json m_attach;
+    std::string m_setup;
+    std::int64_t m_seq = 0;
+    std::unordered_map<std::int64_t, Pending> m_pending;
+
+    nlohmann::json m_capabilities;
+    nlohmann::json m_process;
+    Stops m_stops;
+    std::set<std::string> m_sources;  ///< sources with breakpoints, each as JSON text
+    bool m_has_function_breakpoints = false;
+};
+
+}  // namespace dap
