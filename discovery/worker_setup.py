@@ -1,0 +1,172 @@
+# Evaluated inside a Ray worker by ray-dap, between `attach` and the worker's stop, in debugpy's own thread.
+#
+# Given: `arguments`, the attach arguments, and `first`, False where a former session attached this worker.
+# Leaves: `result`, base64 of JSON {python, mappings, problems}, or None where debugpy would print it for the user to
+# see. Never raises: what fails is told in `problems`, and the other steps are still made. ASCII only; runs on Python
+# 3.9 and later with debugpy 1.8.0 and later, whose pydevd it reaches into: a later version may move things, hence
+# the care.
+import base64
+import json
+import os
+import re
+import sys
+
+problems = []
+
+
+def step(what, function, *given):
+    try:
+        return function(*given)
+    except Exception as error:
+        problems.append("%s: %s: %s" % (what, type(error).__name__, error))
+        return None
+
+
+def debugger():
+    import pydevd
+
+    return pydevd.get_global_debugger()
+
+
+def value_is_printed():
+    # Before 1.8.21, debugpy prints the value of an expression without a frame to the client's console and answers
+    # with an empty result.
+    import debugpy
+
+    return [int(each) for each in re.findall(r"\d+", debugpy.__version__)[:3]] < [1, 8, 21]
+
+
+def tune_latency(db):
+    # TCP_NODELAY: pydevd writes header and body apart, and Nagle's algorithm makes 40 ms of each message.
+    db.writer.sock.setsockopt(6, 1, 1)
+
+
+def apply_options(db):
+    # pydevd keeps whatever a former session set and this one does not mention: start from the defaults.
+    options = {key: value for key, value in arguments.items() if key not in ("pathMappings", "clientOS")}
+    try:
+        processor = db.reader.process_net_command_json.__self__
+        processor._options = type(processor._options)()
+        processor._set_debug_options(db, options, "attach")
+    except Exception:
+        from _pydevd_bundle import pydevd_process_net_command_json
+
+        convert = pydevd_process_net_command_json._convert_rules_to_exclude_filters
+        db.set_use_libraries_filter(bool(options.get("justMyCode", True)))
+        db.set_exclude_filters(convert(options.get("rules") or [], problems.append))
+        raise
+
+
+def put_filters_first(db):
+    # Ray stops in its own debugpy.py. Since Python 3.12 (sys.monitoring) that file must be excluded for the user's
+    # frame to be on top; before, it must be included, or pydevd never looks at the frame that called it: with
+    # justMyCode, debugpy's default, the task would run on. The user's own options come after these two.
+    from _pydevd_bundle.pydevd_filtering import ExcludeFilter
+
+    names = ("**/ray/util/debugpy.py", "**/ray/util/rpdb.py")
+    exclude = sys.version_info >= (3, 12)
+    theirs = [each for each in db._files_filtering._exclude_filters if each.name not in names]
+    db.set_exclude_filters([ExcludeFilter(name, exclude, True) for name in names] + theirs)
+
+
+def is_windows(path):
+    return bool(re.match(r"[A-Za-z]:[\\/]|\\\\", path))
+
+
+def user_mappings():
+    found = []
+    for each in arguments.get("pathMappings") or []:
+        local, remote = each.get("localRoot"), each.get("remoteRoot")
+        if local and remote:
+            if remote == ".":
+                remote = os.getcwd() + ("/" if local.endswith(("/", "\\")) else "")
+            found.append((local, remote))
+    return found
+
+
+def packages(kind):
+    # Ray unpacks runtime environments to .../runtime_resources/<kind>/<name>: _ray_pkg_<hash> for what a job uploads,
+    # other names for archives from elsewhere.
+    pattern = re.compile(r"(.*/%s/[^/]+)(?:/|$)" % kind)
+    found = []
+    for path in [os.getcwd()] + [each for each in sys.path if isinstance(each, str)]:
+        match = pattern.match(path.replace(os.sep, "/"))
+        if match and match.group(1) not in found:
+            found.append(match.group(1))
+    return found
+
+
+def modules():
+    for package in packages("py_modules_files"):
+        for name in sorted(os.listdir(package)):
+            path = os.path.join(package, name)
+            if name == "__pycache__" or name.endswith((".dist-info", ".egg-info")):
+                continue
+            if os.path.isdir(path) or name.endswith(".py"):
+                yield name, path
+
+
+def package_mappings(local, separator):
+    own = packages("working_dir_files") or [os.getcwd()]
+    if isinstance(local, dict):
+        found = [(local["."], remote) for remote in own if local.get(".")]
+        for name, folder in local.items():
+            if name == "." or not folder:
+                continue
+            remotes = [path for module, path in modules() if module in (name, name + ".py")]
+            if not remotes:
+                problems.append("localRoot: no module '%s' among the worker's py_modules" % name)
+            found += [(folder, remote) for remote in remotes]
+        # The first that fits a client's path wins: inner folders before outer ones.
+        return sorted(found, key=lambda each: -len(each[0]))
+    if not local:
+        return []
+    root = local if local.endswith(("/", "\\")) else local + separator
+    inner, shadowed = [], []
+    for name, remote in modules():
+        # Where the working directory has the module too, that is the one Python imports.
+        twice = any(os.path.exists(os.path.join(each, name)) for each in own)
+        (shadowed if twice else inner).append((root + name, remote))
+    return inner + [(local, remote) for remote in own] + shadowed
+
+
+def map_paths():
+    import pydevd_file_utils
+
+    local = arguments.get("localRoot")
+    mappings = step("pathMappings", user_mappings) or []
+    roots = list(local.values()) if isinstance(local, dict) else [local]
+    roots += [each for each, _ in mappings]
+    client = str(arguments.get("clientOS") or "").upper()
+    if client not in ("WINDOWS", "UNIX"):
+        windows = os.name == "nt" or any(isinstance(each, str) and is_windows(each) for each in roots)
+        client = "WINDOWS" if windows else "UNIX"
+    step("clientOS", pydevd_file_utils.set_ide_os, client)
+    mappings += step("localRoot", package_mappings, local, "\\" if client == "WINDOWS" else "/") or []
+    used = list(mappings)
+    if arguments.get("sources") == "path":
+        # Every file keeps its path and is never served by the worker.
+        used.append(("/", "/"))
+    elif not used:
+        # With any mapping at all, files that none covers get a sourceReference and can be asked for.
+        used.append(("/ray-dap/no/such/folder", "/ray-dap/no/such/folder"))
+    # Always, so that nothing of a former session's stays.
+    pydevd_file_utils.setup_client_server_paths(used)
+    return mappings
+
+
+def set_up():
+    db = step("debugger", debugger)
+    if db is not None:
+        if arguments.get("tuneLatency") is not False:
+            step("tuneLatency", tune_latency, db)
+        if not first:
+            step("options", apply_options, db)
+        step("filters", put_filters_first, db)
+    mappings = step("mappings", map_paths) or []
+    return {"python": list(sys.version_info[:2]), "mappings": mappings, "problems": problems}
+
+
+silent = step("debugpy", value_is_printed)
+report = set_up()
+result = None if silent else base64.b64encode(json.dumps(report).encode()).decode()
