@@ -239,14 +239,13 @@ std::string Dashboard::Connection::not_a_dashboard(const std::string& what, cons
 std::optional<Trouble> Dashboard::Connection::refused(const Reply& reply) const {
     const std::string at = "the Ray dashboard at " + url.text();
     const int status = reply.status;
-    const std::string sent = token.describe();
     if (status == 401)
         return Trouble{Kind::unauthorized,
-                       "Authentication failed: " + at + " wants a token (status 401); ours came from " + sent +
+                       "Authentication failed: " + at + " wants a token (status 401); we sent " + token.describe() +
                            ". Set RAY_AUTH_TOKEN or RAY_AUTH_TOKEN_PATH, or put the token into ~/.ray/auth_token."};
     if (status == 403)
         return Trouble{Kind::forbidden, "Authentication failed: " + at +
-                                            " refuses the token (status 403), which came from " + sent +
+                                            " refuses what we sent (status 403): " + token.describe() +
                                             ". Give the cluster's own token: `ray get-auth-token` shows it there."};
     if (status == 502 || status == 503 || status == 504)
         return Trouble{Kind::unreachable, "A proxy answers for " + at + " that it cannot reach it (status " +

@@ -34,7 +34,8 @@ const std::optional<std::string>& TokenSource::get() {
         const std::string token = trimmed(*value);
         m_path.clear();
         m_token = usable(token) ? std::optional(token) : std::nullopt;
-        m_origin = m_token ? "RAY_AUTH_TOKEN" : "nowhere (RAY_AUTH_TOKEN holds characters that no token has)";
+        m_origin =
+            m_token ? "the token of RAY_AUTH_TOKEN" : "no token (RAY_AUTH_TOKEN holds characters that no token has)";
         return m_token;
     }
     std::string path;
@@ -59,23 +60,23 @@ void TokenSource::read_file(const std::string& path, const Stamp& stamp) {
     m_stamp = stamp;
     m_token.reset();
     if (path.empty()) {
-        m_origin = "nowhere (neither RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH nor HOME is set)";
+        m_origin = "no token (neither RAY_AUTH_TOKEN, RAY_AUTH_TOKEN_PATH nor HOME is set)";
         return;
     }
     std::ifstream file(path, std::ios::binary);
     if (!file) {
-        m_origin = "nowhere (the file " + path + (stamp.size < 0 ? " does not exist)" : " cannot be read)");
+        m_origin = "no token (the file " + path + (stamp.size < 0 ? " does not exist)" : " cannot be read)");
         return;
     }
     std::array<char, longest> text{};
     file.read(text.data(), static_cast<std::streamsize>(text.size()));
     const std::string token = trimmed(std::string(text.data(), static_cast<std::size_t>(file.gcount())));
     if (!usable(token)) {
-        m_origin = "nowhere (the file " + path + (token.empty() ? " is empty)" : " holds no token)");
+        m_origin = "no token (the file " + path + (token.empty() ? " is empty)" : " holds no token)");
         return;
     }
     m_token = token;
-    m_origin = "the file " + path;
+    m_origin = "the token of the file " + path;
 }
 
 TokenSource::Stamp TokenSource::stamp_of(const std::string& path) {

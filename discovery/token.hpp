@@ -23,7 +23,7 @@ class TokenSource {
     /// Reads again whatever the file's times say. True where the token is another one than before.
     bool read_again();
 
-    /// Where the last token came from, for messages: "the file /root/.ray/auth_token".
+    /// What get() gave, for messages: "the token of the file F", "no token (the file F does not exist)".
     const std::string& describe() const { return m_origin; }
 
   private:
@@ -41,7 +41,7 @@ class TokenSource {
 
     Environment m_environment;
     std::optional<std::string> m_token;
-    std::string m_origin = "nowhere";
+    std::string m_origin = "no token";
     std::string m_path;
     Stamp m_stamp;
 };
