@@ -1,16 +1,17 @@
 #include "dap/attach_arguments.hpp"
 
-#include "dap/json_text.hpp"
-#include "dap/message.hpp"
-#include "embedded/attach_schema.hpp"
-
 #include <iterator>
 #include <memory>
+
 #include <valijson/adapters/nlohmann_json_adapter.hpp>
 #include <valijson/schema.hpp>
 #include <valijson/schema_parser.hpp>
 #include <valijson/validation_results.hpp>
 #include <valijson/validator.hpp>
+
+#include "dap/json_text.hpp"
+#include "dap/message.hpp"
+#include "embedded/attach_schema.hpp"
 
 namespace dap {
 

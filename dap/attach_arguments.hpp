@@ -4,12 +4,13 @@
 // are refused because debugpy would do more with them than debug this worker (reach another process or address).
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <chrono>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/error.hpp"
 
 namespace dap {
 

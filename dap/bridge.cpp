@@ -1,6 +1,7 @@
 #include "dap/bridge.hpp"
 
 #include <algorithm>
+
 #include <spdlog/spdlog.h>
 
 namespace dap {
@@ -60,7 +61,9 @@ void Bridge::stop_finding(Session& session) {
     m_source.set_waiting_sessions(m_waiting.size());
 }
 
-void Bridge::give_up(Session& session) { session.fail_attach(why_nothing(session)); }
+void Bridge::give_up(Session& session) {
+    session.fail_attach(why_nothing(session));
+}
 
 void Bridge::assign_workers() {
     const std::vector<Session*> waiting = m_waiting;
@@ -108,24 +111,22 @@ bool Bridge::assign_worker(Session& session) {
         }
     }
     if (target && free.size() > 1) {
-        session.fail_attach({ErrorCode::ambiguous_target, "The target \"" + *target + "\" matches " +
-                                                              std::to_string(free.size()) +
-                                                              " workers: " + list_labels(free) +
-                                                              ". Name one by its id or pid@ip."});
+        session.fail_attach(
+            {ErrorCode::ambiguous_target, "The target \"" + *target + "\" matches " + std::to_string(free.size()) +
+                                              " workers: " + list_labels(free) + ". Name one by its id or pid@ip."});
         return true;
     }
     if (target && free.empty() && taken != nullptr) {
         const Session* other = session_of(*taken);
-        session.fail_attach({ErrorCode::target_in_session,
-                             taken->worker().label() + " is in " + (other != nullptr ? other->label() : "a session") +
-                                 " already. Disconnect that one first."});
+        session.fail_attach({ErrorCode::target_in_session, taken->worker().label() + " is in " +
+                                                               (other != nullptr ? other->label() : "a session") +
+                                                               " already. Disconnect that one first."});
         return true;
     }
     if (free.empty())
         return false;
-    give(session, **std::min_element(free.begin(), free.end(), [](const Worker* a, const Worker* b) {
-             return a->paused_at < b->paused_at;
-         }));
+    give(session, **std::min_element(free.begin(), free.end(),
+                                     [](const Worker* a, const Worker* b) { return a->paused_at < b->paused_at; }));
     return true;
 }
 

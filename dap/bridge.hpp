@@ -5,17 +5,18 @@
 // loop, so that no callback ever returns into freed memory.
 #pragma once
 
+#include <functional>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
 #include "dap/link.hpp"
 #include "dap/session.hpp"
 #include "dap/wire.hpp"
 #include "dap/worker_source.hpp"
-
-#include <functional>
-#include <map>
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <string>
-#include <vector>
 
 namespace dap {
 
@@ -88,9 +89,9 @@ class Bridge {
     BridgeOptions m_options;
     int m_last_session = 0;
     std::map<int, std::unique_ptr<Session>> m_sessions;
-    std::map<std::string, std::unique_ptr<Link>> m_links;  ///< by worker id
+    std::map<std::string, std::unique_ptr<Link>> m_links;            ///< by worker id
     std::map<std::string, std::unique_ptr<Deadline>> m_hold_limits;  ///< by worker id
-    std::vector<Session*> m_waiting;  ///< in order of arrival
+    std::vector<Session*> m_waiting;                                 ///< in order of arrival
     std::vector<Listing> m_listings;
     std::vector<std::unique_ptr<Session>> m_dead_sessions;
     std::vector<std::unique_ptr<Link>> m_dead_links;

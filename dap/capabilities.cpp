@@ -7,8 +7,8 @@ namespace {
 // Decided by the bridge, whatever debugpy answers. debugpy spells the second one its own way.
 bool is_ours(const std::string& name) {
     return name == "supportTerminateDebuggee" || name == "supportsTerminateDebuggee" ||
-           name == "supportSuspendDebuggee" || name == "supportsTerminateRequest" ||
-           name == "supportsRestartRequest" || name == "supportsCancelRequest";
+           name == "supportSuspendDebuggee" || name == "supportsTerminateRequest" || name == "supportsRestartRequest" ||
+           name == "supportsCancelRequest";
 }
 
 }  // namespace
@@ -30,14 +30,27 @@ const nlohmann::json& fixed_capabilities() {
                {"default", false},
                {"description", "Break when exception escapes into library code."}}}},
         };
-        for (const char* name :
-             {"supportsCompletionsRequest", "supportsConditionalBreakpoints", "supportsConfigurationDoneRequest",
-              "supportsDebuggerProperties", "supportsDelayedStackTraceLoading", "supportsEvaluateForHovers",
-              "supportsExceptionInfoRequest", "supportsExceptionOptions", "supportsFunctionBreakpoints",
-              "supportsHitConditionalBreakpoints", "supportsLogPoints", "supportsModulesRequest",
-              "supportsSetExpression", "supportsSetVariable", "supportsValueFormattingOptions",
-              "supportsGotoTargetsRequest", "supportsClipboardContext", "supportsStepInTargetsRequest",
-              "supportTerminateDebuggee", "supportSuspendDebuggee", "supportsCancelRequest"})
+        for (const char* name : {"supportsCompletionsRequest",
+                                 "supportsConditionalBreakpoints",
+                                 "supportsConfigurationDoneRequest",
+                                 "supportsDebuggerProperties",
+                                 "supportsDelayedStackTraceLoading",
+                                 "supportsEvaluateForHovers",
+                                 "supportsExceptionInfoRequest",
+                                 "supportsExceptionOptions",
+                                 "supportsFunctionBreakpoints",
+                                 "supportsHitConditionalBreakpoints",
+                                 "supportsLogPoints",
+                                 "supportsModulesRequest",
+                                 "supportsSetExpression",
+                                 "supportsSetVariable",
+                                 "supportsValueFormattingOptions",
+                                 "supportsGotoTargetsRequest",
+                                 "supportsClipboardContext",
+                                 "supportsStepInTargetsRequest",
+                                 "supportTerminateDebuggee",
+                                 "supportSuspendDebuggee",
+                                 "supportsCancelRequest"})
             result[name] = true;
         return result;
     }();

@@ -1,12 +1,10 @@
 #include "dap/client.hpp"
 
-#include "dap/json_text.hpp"
-#include "dap/message.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
+
 #include <fcntl.h>
 #include <netdb.h>
 #include <netinet/in.h>
@@ -14,6 +12,9 @@
 #include <poll.h>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "dap/json_text.hpp"
+#include "dap/message.hpp"
 
 namespace dap {
 
@@ -27,7 +28,9 @@ int poll_timeout(steady_clock::time_point deadline) {
     return static_cast<int>(std::clamp<std::int64_t>(left, 0, 1'000'000));
 }
 
-std::string system_words(int code) { return std::strerror(code); }
+std::string system_words(int code) {
+    return std::strerror(code);
+}
 
 }  // namespace
 
@@ -81,7 +84,9 @@ Result<std::unique_ptr<Client>> Client::connect(const std::string& address) {
 
 Client::Client(int socket) : m_socket(socket) {}
 
-Client::~Client() { ::close(m_socket); }
+Client::~Client() {
+    ::close(m_socket);
+}
 
 std::int64_t Client::send(std::string_view command, const nlohmann::json& arguments) {
     const std::string body = make_request(++m_seq, command, arguments);
@@ -156,8 +161,7 @@ Result<nlohmann::json> Client::response(std::int64_t seq, milliseconds within) {
     }
 }
 
-Result<nlohmann::json> Client::request(std::string_view command, const nlohmann::json& arguments,
-                                       milliseconds within) {
+Result<nlohmann::json> Client::request(std::string_view command, const nlohmann::json& arguments, milliseconds within) {
     return response(send(command, arguments), within);
 }
 

@@ -4,15 +4,16 @@
 // connection without `disconnect` leaves an attached worker held (design rule 2).
 #pragma once
 
-#include "dap/error.hpp"
-#include "dap/framing.hpp"
-
 #include <chrono>
 #include <cstdint>
 #include <deque>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <string>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/error.hpp"
+#include "dap/framing.hpp"
 
 namespace dap {
 

@@ -11,7 +11,9 @@ Error broken(const std::string& what) {
     return {ErrorCode::invalid_message, "The message is not a DAP message: " + what + "."};
 }
 
-bool is_space(char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; }
+bool is_space(char c) {
+    return c == ' ' || c == '\t' || c == '\n' || c == '\r';
+}
 
 /// Walks the members of the outermost object.
 class Scanner {

@@ -4,11 +4,11 @@
 // holds offsets into the body it was scanned from.
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <cstdint>
 #include <string>
 #include <string_view>
+
+#include "dap/error.hpp"
 
 namespace dap {
 

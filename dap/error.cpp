@@ -1,8 +1,9 @@
 #include "dap/error.hpp"
 
 #include <algorithm>
-#include <nlohmann/json.hpp>
 #include <stdexcept>
+
+#include <nlohmann/json.hpp>
 
 namespace dap {
 

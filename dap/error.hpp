@@ -5,12 +5,13 @@
 // Cancelled, timed out and closed by the peer are three different codes. Values are immutable and thread-safe.
 #pragma once
 
-#include <boost/system/result.hpp>
-#include <nlohmann/json_fwd.hpp>
 #include <source_location>
 #include <string>
 #include <string_view>
 #include <vector>
+
+#include <boost/system/result.hpp>
+#include <nlohmann/json_fwd.hpp>
 
 namespace dap {
 

@@ -14,7 +14,9 @@ constexpr std::size_t max_header = 512;
 // Content-Type is no DAP field, but clients that share code with the Language Server Protocol send it.
 constexpr std::array<std::string_view, 2> field_names = {"content-length", "content-type"};
 
-char lower(char c) { return static_cast<char>(std::tolower(static_cast<unsigned char>(c))); }
+char lower(char c) {
+    return static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+}
 
 /// Whether `line`, possibly cut short, can be or become "<known name>:…".
 bool may_be_field(std::string_view line) {
@@ -132,6 +134,8 @@ Result<bool> FrameReader::read_field(std::string_view line) {
     return true;
 }
 
-std::string frame_header(std::size_t size) { return "Content-Length: " + std::to_string(size) + "\r\n\r\n"; }
+std::string frame_header(std::size_t size) {
+    return "Content-Length: " + std::to_string(size) + "\r\n\r\n";
+}
 
 }  // namespace dap

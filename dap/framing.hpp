@@ -4,12 +4,12 @@
 // it. It does no I/O, keeps no clock, and is used by one thread. After an error it must not be used again.
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <cstddef>
 #include <optional>
 #include <string>
 #include <string_view>
+
+#include "dap/error.hpp"
 
 namespace dap {
 

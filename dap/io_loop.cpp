@@ -1,14 +1,15 @@
 #include "dap/io_loop.hpp"
 
-#include "dap/framing.hpp"
-#include "dap/task_group.hpp"
-
-#include <boost/asio.hpp>
 #include <deque>
 #include <map>
+#include <vector>
+
+#include <boost/asio.hpp>
 #include <netinet/tcp.h>
 #include <spdlog/spdlog.h>
-#include <vector>
+
+#include "dap/framing.hpp"
+#include "dap/task_group.hpp"
 
 namespace dap {
 
@@ -139,8 +140,8 @@ class Connection : public std::enable_shared_from_this<Connection> {
             if (failure == asio::error::would_block || failure == asio::error::try_again)
                 continue;
             if (failure) {
-                self->tell_closed({ErrorCode::closed_by_peer, failure == asio::error::eof ? "closed by the other side"
-                                                                                         : failure.message()});
+                self->tell_closed({ErrorCode::closed_by_peer,
+                                   failure == asio::error::eof ? "closed by the other side" : failure.message()});
                 break;
             }
             if (self->m_quick_ack)
@@ -299,8 +300,7 @@ struct IoLoop::Impl {
 IoLoop::IoLoop() : m_impl(std::make_unique<Impl>()) {}
 IoLoop::~IoLoop() = default;
 
-Result<std::string> IoLoop::listen(const std::string& host, const std::string& port, Accept accept,
-                                   Accepted accepted) {
+Result<std::string> IoLoop::listen(const std::string& host, const std::string& port, Accept accept, Accepted accepted) {
     using asio::ip::tcp;
     const std::string where = host + ":" + port;
     error_code failure;
@@ -335,7 +335,9 @@ void IoLoop::adopt(int socket, const Accept& accept, const Accepted& accepted) {
     m_impl->serve(Socket(std::move(local)), accept, accepted);
 }
 
-void IoLoop::post(std::function<void()> function) { asio::post(m_impl->io, std::move(function)); }
+void IoLoop::post(std::function<void()> function) {
+    asio::post(m_impl->io, std::move(function));
+}
 
 void IoLoop::on_termination(std::function<void()> function) {
     m_impl->signals.add(SIGTERM);
@@ -346,7 +348,9 @@ void IoLoop::on_termination(std::function<void()> function) {
     });
 }
 
-void IoLoop::run() { m_impl->io.run(); }
+void IoLoop::run() {
+    m_impl->io.run();
+}
 
 void IoLoop::stop() {
     error_code ignored;
@@ -384,6 +388,8 @@ std::uint64_t IoLoop::after(std::chrono::milliseconds delay, std::function<void(
     return id;
 }
 
-void IoLoop::cancel(std::uint64_t id) { m_impl->timers.erase(id); }
+void IoLoop::cancel(std::uint64_t id) {
+    m_impl->timers.erase(id);
+}
 
 }  // namespace dap

@@ -5,11 +5,11 @@
 // run() waits for before it returns. Asio stays in io_loop.cpp.
 #pragma once
 
-#include "dap/wire.hpp"
-
 #include <functional>
 #include <memory>
 #include <string>
+
+#include "dap/wire.hpp"
 
 namespace dap {
 

@@ -45,8 +45,12 @@ int unicode_escape(std::string_view text, std::size_t at) {
     return unit;
 }
 
-bool is_high(int unit) { return unit >= 0xD800 && unit <= 0xDBFF; }
-bool is_low(int unit) { return unit >= 0xDC00 && unit <= 0xDFFF; }
+bool is_high(int unit) {
+    return unit >= 0xD800 && unit <= 0xDBFF;
+}
+bool is_low(int unit) {
+    return unit >= 0xDC00 && unit <= 0xDFFF;
+}
 
 bool has_surrogate_escape(std::string_view text) {
     for (std::size_t at = text.find("\\u"); at != std::string_view::npos; at = text.find("\\u", at + 2)) {

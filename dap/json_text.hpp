@@ -4,11 +4,12 @@
 // nested a million levels deep would overflow the stack of whoever writes it out again. Pure functions.
 #pragma once
 
-#include "dap/error.hpp"
-
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/error.hpp"
 
 namespace dap {
 

@@ -1,10 +1,11 @@
 #include "dap/link.hpp"
 
-#include "dap/json_text.hpp"
-#include "dap/message.hpp"
+#include <utility>
 
 #include <spdlog/spdlog.h>
-#include <utility>
+
+#include "dap/json_text.hpp"
+#include "dap/message.hpp"
 
 namespace dap {
 

@@ -6,18 +6,19 @@
 // owner, who does so in a later turn of the loop.
 #pragma once
 
-#include "dap/attach_arguments.hpp"
-#include "dap/envelope.hpp"
-#include "dap/wire.hpp"
-#include "dap/worker_source.hpp"
-
 #include <map>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/attach_arguments.hpp"
+#include "dap/envelope.hpp"
+#include "dap/wire.hpp"
+#include "dap/worker_source.hpp"
 
 namespace dap {
 

@@ -20,11 +20,8 @@ std::string make_event(std::int64_t seq, std::string_view event, const nlohmann:
 
 std::string make_response(std::int64_t seq, std::int64_t request_seq, std::string_view command,
                           const nlohmann::json& body) {
-    nlohmann::json message = {{"seq", seq},
-                              {"type", "response"},
-                              {"request_seq", request_seq},
-                              {"command", command},
-                              {"success", true}};
+    nlohmann::json message = {
+        {"seq", seq}, {"type", "response"}, {"request_seq", request_seq}, {"command", command}, {"success", true}};
     if (!body.is_null())
         message["body"] = body;
     return dump(message);

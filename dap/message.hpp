@@ -1,12 +1,13 @@
 // Builders for the messages that the bridge says itself, as bodies ready to be framed. Pure functions.
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <string>
 #include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/error.hpp"
 
 namespace dap {
 

@@ -1,12 +1,13 @@
 #include "dap/session.hpp"
 
+#include <algorithm>
+
+#include <spdlog/spdlog.h>
+
 #include "dap/bridge.hpp"
 #include "dap/capabilities.hpp"
 #include "dap/json_text.hpp"
 #include "dap/message.hpp"
-
-#include <algorithm>
-#include <spdlog/spdlog.h>
 
 namespace dap {
 
@@ -18,7 +19,9 @@ constexpr milliseconds disconnect_within{5000};
 constexpr milliseconds close_within{1000};
 constexpr std::string_view progress_id = "ray-dap-wait";
 
-Error invalid_request(std::string message) { return {ErrorCode::invalid_request, std::move(message)}; }
+Error invalid_request(std::string message) {
+    return {ErrorCode::invalid_request, std::move(message)};
+}
 
 std::string text_or(const nlohmann::json& value, std::string otherwise) {
     return value.is_string() ? value.get<std::string>() : std::move(otherwise);
@@ -31,7 +34,9 @@ Session::Session(int id, Bridge& bridge, Timers& timers)
 
 Session::~Session() = default;
 
-void Session::open(std::unique_ptr<Wire> client) { m_client = std::move(client); }
+void Session::open(std::unique_ptr<Wire> client) {
+    m_client = std::move(client);
+}
 
 std::string Session::label() const {
     return "session " + std::to_string(m_id) + (m_client_id.empty() ? "" : " (" + m_client_id + ")");
@@ -142,15 +147,17 @@ bool Session::is_authorized(const Envelope& request, const nlohmann::json& argum
         return true;
     spdlog::warn("{}: refused \"{}\": the token is missing or wrong", label(), request.name);
     respond_error(request.seq, request.name,
-                  {ErrorCode::unauthorized, "This ray-dap demands a token: give the one it was started with as "
-                                            "attach argument \"token\" (commands: --token-file)."});
+                  {ErrorCode::unauthorized,
+                   "This ray-dap demands a token: give the one it was started with as "
+                   "attach argument \"token\" (commands: --token-file)."});
     return false;
 }
 
 void Session::on_attach(const Envelope& request, const nlohmann::json& arguments) {
     if (m_state != State::initialized) {
-        respond_error(request.seq, request.name,
-                      invalid_request("This session is attached, or about to be; open another one for another worker."));
+        respond_error(
+            request.seq, request.name,
+            invalid_request("This session is attached, or about to be; open another one for another worker."));
         return;
     }
     if (!is_authorized(request, arguments))
@@ -278,7 +285,9 @@ void Session::forward(const std::string& body, const Envelope& request) {
 
 // ---- waiting for a worker -------------------------------------------------------------------------------------------
 
-bool Session::has_tried(const Worker& worker) const { return m_tried.contains({worker.id, worker.paused_at}); }
+bool Session::has_tried(const Worker& worker) const {
+    return m_tried.contains({worker.id, worker.paused_at});
+}
 
 void Session::show_waiting(const std::string& state) {
     if (state == m_shown)
@@ -341,7 +350,9 @@ void Session::on_link_ready() {
     send_event("initialized");
 }
 
-void Session::on_link_attached() { complete_attach(); }
+void Session::on_link_attached() {
+    complete_attach();
+}
 
 void Session::complete_attach() {
     m_state = State::active;

@@ -5,18 +5,19 @@
 // Bridge, which destroys it in a later turn of the loop after `closed`.
 #pragma once
 
-#include "dap/attach_arguments.hpp"
-#include "dap/envelope.hpp"
-#include "dap/link.hpp"
-#include "dap/wire.hpp"
-
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <set>
 #include <string>
 #include <unordered_map>
 #include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/attach_arguments.hpp"
+#include "dap/envelope.hpp"
+#include "dap/link.hpp"
+#include "dap/wire.hpp"
 
 namespace dap {
 

@@ -3,13 +3,14 @@
 // Included only by the few files that do I/O. Used on one thread.
 #pragma once
 
-#include <boost/asio/awaitable.hpp>
-#include <boost/asio/co_spawn.hpp>
 #include <cstddef>
 #include <exception>
 #include <functional>
-#include <spdlog/spdlog.h>
 #include <utility>
+
+#include <boost/asio/awaitable.hpp>
+#include <boost/asio/co_spawn.hpp>
+#include <spdlog/spdlog.h>
 
 namespace dap {
 

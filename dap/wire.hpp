@@ -4,14 +4,14 @@
 // thread. Calls on a Wire never call back at once; callbacks come later, from the loop.
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
 #include <string>
 #include <utility>
+
+#include "dap/error.hpp"
 
 namespace dap {
 

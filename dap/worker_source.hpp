@@ -4,26 +4,27 @@
 // return at once; answers that need the network arrive later as Bridge::workers_changed() on that same thread.
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/error.hpp"
 
 namespace dap {
 
 /// A worker that has a debug port.
 struct Worker {
-    std::string id;            ///< unique in the cluster and over time
-    std::string name;          ///< what runs in it, for people: "square", "Counter.add"
-    std::string ip;            ///< address the cluster reported; IPv6 without brackets
-    std::uint16_t port = 0;    ///< debugpy's port
+    std::string id;          ///< unique in the cluster and over time
+    std::string name;        ///< what runs in it, for people: "square", "Counter.add"
+    std::string ip;          ///< address the cluster reported; IPv6 without brackets
+    std::uint16_t port = 0;  ///< debugpy's port
     std::int64_t pid = 0;
-    bool waiting = false;      ///< paused, waiting for a client
+    bool waiting = false;        ///< paused, waiting for a client
     std::int64_t paused_at = 0;  ///< order of pausing: smaller waited longer
-    nlohmann::json info;       ///< the row of `targets --json`; the bridge overwrites `state` and `paused_threads`
+    nlohmann::json info;         ///< the row of `targets --json`; the bridge overwrites `state` and `paused_threads`
 
     /// "square · pid 8552 @ 10.0.3.7", the name users see everywhere.
     std::string label() const;

@@ -1,9 +1,10 @@
-#include "launcher/commands.hpp"
-
 #include <cstdlib>
-#include <fmt/format.h>
 #include <fstream>
 #include <iterator>
+
+#include <fmt/format.h>
+
+#include "launcher/commands.hpp"
 
 namespace launcher {
 
@@ -92,12 +93,12 @@ dap::Result<std::unique_ptr<dap::Client>> BridgeAccess::connect() const {
             return connected.error();
         client = std::move(*connected);
     }
-    const auto ready = client->request("initialize", {{"clientID", "ray-dap"}, {"adapterID", "ray"}},
-                                       std::chrono::seconds(5));
+    const auto ready =
+        client->request("initialize", {{"clientID", "ray-dap"}, {"adapterID", "ray"}}, std::chrono::seconds(5));
     if (!ready)
-        return dap::Error{dap::ErrorCode::bridge_unreachable,
-                          "What serves at " + m_address + " does not answer as ray-dap does: " +
-                              ready.error().message + "."};
+        return dap::Error{
+            dap::ErrorCode::bridge_unreachable,
+            "What serves at " + m_address + " does not answer as ray-dap does: " + ready.error().message + "."};
     return client;
 }
 

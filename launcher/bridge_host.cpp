@@ -1,6 +1,7 @@
 #include "launcher/bridge_host.hpp"
 
 #include <future>
+
 #include <spdlog/spdlog.h>
 
 namespace launcher {

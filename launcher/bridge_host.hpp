@@ -4,14 +4,15 @@
 // from any other.
 #pragma once
 
+#include <memory>
+#include <optional>
+#include <string>
+
+#include <nlohmann/json.hpp>
+
 #include "dap/bridge.hpp"
 #include "dap/io_loop.hpp"
 #include "launcher/cluster_source.hpp"
-
-#include <memory>
-#include <nlohmann/json.hpp>
-#include <optional>
-#include <string>
 
 namespace launcher {
 

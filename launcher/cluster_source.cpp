@@ -1,11 +1,12 @@
 #include "launcher/cluster_source.hpp"
 
+#include <utility>
+
+#include <spdlog/spdlog.h>
+
 #include "dap/message.hpp"
 #include "discovery/selector.hpp"
 #include "discovery/worker_setup.hpp"
-
-#include <spdlog/spdlog.h>
-#include <utility>
 
 namespace launcher {
 
@@ -77,9 +78,13 @@ void ClusterSource::take(const discovery::Snapshot& snapshot) {
     m_changed();
 }
 
-std::uint64_t ClusterSource::refresh(bool listening) { return m_watcher.refresh(listening); }
+std::uint64_t ClusterSource::refresh(bool listening) {
+    return m_watcher.refresh(listening);
+}
 
-void ClusterSource::set_waiting_sessions(std::size_t count) { m_watcher.set_waiting(count); }
+void ClusterSource::set_waiting_sessions(std::size_t count) {
+    m_watcher.set_waiting(count);
+}
 
 dap::Result<std::vector<std::size_t>> ClusterSource::choose(const std::vector<dap::Worker>& candidates,
                                                             const nlohmann::json& arguments) const {

@@ -1,13 +1,13 @@
 // Gives the bridge its view of the cluster: discovery's watcher, brought onto the I/O thread.
 #pragma once
 
+#include <functional>
+#include <memory>
+
 #include "dap/io_loop.hpp"
 #include "dap/worker_source.hpp"
 #include "discovery/target.hpp"
 #include "discovery/watcher.hpp"
-
-#include <functional>
-#include <memory>
 
 namespace launcher {
 

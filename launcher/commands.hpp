@@ -2,13 +2,13 @@
 // stdout, everything else to stderr.
 #pragma once
 
+#include <memory>
+#include <string>
+
 #include "dap/client.hpp"
 #include "discovery/dashboard.hpp"
 #include "launcher/embedded_bridge.hpp"
 #include "launcher/options.hpp"
-
-#include <memory>
-#include <string>
 
 namespace launcher {
 

@@ -1,9 +1,10 @@
 // `ray-dap doctor`: every step of the way from dashboard to worker, and what to mend where one fails.
-#include "launcher/cluster_source.hpp"
-#include "launcher/listing.hpp"
+#include <utility>
 
 #include <fmt/format.h>
-#include <utility>
+
+#include "launcher/cluster_source.hpp"
+#include "launcher/listing.hpp"
 
 namespace launcher {
 
@@ -50,8 +51,9 @@ Check check_port(const discovery::Target& target) {
     check.ok = bool(answer) && bool(client.part(within));
     if (!check.ok) {
         check.detail = "its debug port " + worker.address() + " accepts connections, but debugpy does not answer";
-        check.advice = "debugpy stops answering for good after a connection that closed without a word (a port scan, "
-                       "a TCP health check): keep those away from worker ports. Stop the task to get its worker back.";
+        check.advice =
+            "debugpy stops answering for good after a connection that closed without a word (a port scan, "
+            "a TCP health check): keep those away from worker ports. Stop the task to get its worker back.";
     }
     return check;
 }

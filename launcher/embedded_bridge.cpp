@@ -2,6 +2,7 @@
 
 #include <cerrno>
 #include <cstring>
+
 #include <sys/socket.h>
 
 namespace launcher {

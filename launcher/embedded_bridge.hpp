@@ -4,9 +4,9 @@
 // every worker it held.
 #pragma once
 
-#include "launcher/bridge_host.hpp"
-
 #include <thread>
+
+#include "launcher/bridge_host.hpp"
 
 namespace launcher {
 

@@ -1,13 +1,15 @@
-// `stack`, `eval` and `continue`: a short single session with each worker, which is left as the command's purpose wants.
-#include "dap/message.hpp"
-#include "launcher/listing.hpp"
-
+// `stack`, `eval` and `continue`: a short single session with each worker, which is left as the command's purpose
+// wants.
 #include <algorithm>
-#include <fmt/format.h>
 #include <functional>
 #include <future>
 #include <map>
 #include <set>
+
+#include <fmt/format.h>
+
+#include "dap/message.hpp"
+#include "launcher/listing.hpp"
 
 namespace launcher {
 
@@ -31,7 +33,9 @@ std::int64_t number(const nlohmann::json& value) {
     return value.is_number_integer() ? value.get<std::int64_t>() : 0;
 }
 
-std::string text(const nlohmann::json& value) { return value.is_string() ? value.get<std::string>() : ""; }
+std::string text(const nlohmann::json& value) {
+    return value.is_string() ? value.get<std::string>() : "";
+}
 
 void note_stop(Inspection& inspection, const nlohmann::json& stopped) {
     inspection.reasons[number(dap::member(stopped, "threadId"))] = text(dap::member(stopped, "reason"));
@@ -59,7 +63,8 @@ dap::Result<Inspection> attach(const BridgeAccess& access, const discovery::Targ
     if (stopped)
         note_stop(inspection, *stopped);
     else if (!was_running)
-        return dap::Error{dap::ErrorCode::timed_out, label(target) + " did not stop (" + stopped.error().message + ")."};
+        return dap::Error{dap::ErrorCode::timed_out,
+                          label(target) + " did not stop (" + stopped.error().message + ")."};
     return inspection;
 }
 
@@ -128,8 +133,8 @@ nlohmann::json stack_of(Inspection& inspection) {
         const auto reason = inspection.reasons.find(id);
         const bool told = reason != inspection.reasons.end();
         nlohmann::json row = {{"id", id}, {"name", text(dap::member(thread, "name"))}};
-        row["frames"] = told || inspection.all_stopped ? frames_of(client, id, label(inspection.target))
-                                                       : nlohmann::json::array();
+        row["frames"] =
+            told || inspection.all_stopped ? frames_of(client, id, label(inspection.target)) : nlohmann::json::array();
         // `allThreadsStopped` covers threads that never run Python code again (Ray's own); those show no frames.
         row["stopped"] = told || !row["frames"].empty();
         row["reason"] = told ? nlohmann::json(reason->second) : nlohmann::json();
@@ -157,8 +162,8 @@ nlohmann::json value_of(Inspection& inspection, const std::string& expression) {
                           {"error", nullptr}};
     nlohmann::json arguments = {{"expression", expression}, {"context", "repl"}};
     if (!inspection.reasons.empty()) {
-        const auto stack = inspection.client->request(
-            "stackTrace", {{"threadId", inspection.reasons.begin()->first}, {"levels", 1}});
+        const auto stack =
+            inspection.client->request("stackTrace", {{"threadId", inspection.reasons.begin()->first}, {"levels", 1}});
         if (stack && !dap::member(*stack, "stackFrames").empty())
             arguments["frameId"] = dap::member(*stack, "stackFrames")[0]["id"];
     }
@@ -248,13 +253,13 @@ int print_rows(const Options& options, int status, const nlohmann::json& rows) {
 
 int run_stack(const Options& options) {
     nlohmann::json rows = nlohmann::json::array();
-    const int status = for_each_target(options, true, stack_of,
-                                       [&](const nlohmann::json& row, const discovery::Target& target) {
-                                           if (!options.json)
-                                               print_stack(row, label(target));
-                                           rows.push_back(row);
-                                           return true;
-                                       });
+    const int status =
+        for_each_target(options, true, stack_of, [&](const nlohmann::json& row, const discovery::Target& target) {
+            if (!options.json)
+                print_stack(row, label(target));
+            rows.push_back(row);
+            return true;
+        });
     return print_rows(options, status, rows);
 }
 

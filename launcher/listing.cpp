@@ -1,13 +1,13 @@
 #include "launcher/listing.hpp"
 
+#include <algorithm>
+#include <future>
+#include <thread>
+
 #include "dap/message.hpp"
 #include "discovery/selector.hpp"
 #include "discovery/watcher.hpp"
 #include "launcher/cluster_source.hpp"
-
-#include <algorithm>
-#include <future>
-#include <thread>
 
 namespace launcher {
 
@@ -56,7 +56,9 @@ dap::Result<std::vector<discovery::Target>> pick_now(const Listing& listing, con
 
 }  // namespace
 
-std::string label(const discovery::Target& target) { return to_worker(target).label(); }
+std::string label(const discovery::Target& target) {
+    return to_worker(target).label();
+}
 
 std::string list_candidates(const std::vector<discovery::Target>& targets) {
     std::string text;

@@ -1,11 +1,11 @@
 // Which targets there are, and which of them a command line means.
 #pragma once
 
+#include <vector>
+
 #include "dap/client.hpp"
 #include "discovery/target.hpp"
 #include "launcher/commands.hpp"
-
-#include <vector>
 
 namespace launcher {
 

@@ -1,13 +1,14 @@
 // The `ray-dap` executable: reads the command line and runs one command.
-#include "launcher/commands.hpp"
-
-#include <CLI/CLI.hpp>
 #include <csignal>
 #include <exception>
 #include <functional>
+
+#include <CLI/CLI.hpp>
 #include <spdlog/sinks/stdout_color_sinks.h>
 #include <spdlog/spdlog.h>
 #include <unistd.h>
+
+#include "launcher/commands.hpp"
 
 namespace launcher {
 namespace {

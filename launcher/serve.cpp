@@ -1,9 +1,9 @@
+#include <boost/asio/ip/address.hpp>
+#include <spdlog/spdlog.h>
+
 #include "launcher/bridge_host.hpp"
 #include "launcher/commands.hpp"
 #include "launcher/status_server.hpp"
-
-#include <boost/asio/ip/address.hpp>
-#include <spdlog/spdlog.h>
 
 namespace launcher {
 
@@ -25,8 +25,9 @@ dap::Result<HostPort> split(const std::string& address) {
                         result.port.find_first_not_of("0123456789") == std::string::npos;
     if (result.host.empty() || !number || std::stoi(result.port) > 65535)
         return dap::Error{dap::ErrorCode::invalid_arguments,
-                          "\"" + address + "\" is not an address to listen on; write HOST:PORT, as in "
-                                           "127.0.0.1:5679."};
+                          "\"" + address +
+                              "\" is not an address to listen on; write HOST:PORT, as in "
+                              "127.0.0.1:5679."};
     return result;
 }
 

@@ -1,12 +1,13 @@
 #include "launcher/status_server.hpp"
 
-#include "dap/attach_arguments.hpp"
-#include "dap/json_text.hpp"
-
 #include <chrono>
 #include <cstdlib>
-#include <httplib.h>
 #include <utility>
+
+#include <httplib.h>
+
+#include "dap/attach_arguments.hpp"
+#include "dap/json_text.hpp"
 
 namespace launcher {
 

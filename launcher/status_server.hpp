@@ -1,14 +1,15 @@
 // The bridge's HTTP side: /healthz and /api/targets, read-only, on threads of its own.
 #pragma once
 
-#include "dap/error.hpp"
-
 #include <functional>
 #include <memory>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <string>
 #include <thread>
+
+#include <nlohmann/json.hpp>
+
+#include "dap/error.hpp"
 
 namespace httplib {
 class Server;

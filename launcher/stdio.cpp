@@ -1,15 +1,16 @@
 // `ray-dap stdio`: copies bytes between stdin/stdout and the bridge. The links live in the bridge, so a broken
 // `kubectl exec` loses no stop.
-#include "launcher/commands.hpp"
-
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <string>
+
 #include <fmt/format.h>
 #include <poll.h>
-#include <string>
 #include <sys/socket.h>
 #include <unistd.h>
+
+#include "launcher/commands.hpp"
 
 namespace launcher {
 

@@ -1,10 +1,11 @@
-#include "launcher/listing.hpp"
-
 #include <algorithm>
 #include <array>
 #include <chrono>
-#include <fmt/format.h>
 #include <thread>
+
+#include <fmt/format.h>
+
+#include "launcher/listing.hpp"
 
 namespace launcher {
 
