@@ -87,7 +87,8 @@ Result<AttachArguments> read_attach_arguments(const nlohmann::json& arguments) {
     for (const nlohmann::json& name : attach_schema()["x-forbidden"]) {
         const nlohmann::json& value = member(result.all, name.get_ref<const std::string&>().c_str());
         // VS Code says `noDebug: false` on its own accord.
-        if (!value.is_null() && value != false)
+        const bool harmless = name == "noDebug" && value == false;
+        if (!value.is_null() && !harmless)
             return Error{ErrorCode::forbidden_argument,
                          "The attach argument \"" + name.get<std::string>() +
                              "\" is not allowed: ray-dap connects only to workers that Ray's dashboard reports. "
@@ -108,7 +109,7 @@ Result<AttachArguments> read_attach_arguments(const nlohmann::json& arguments) {
     if (target.is_string())
         result.target = target.get<std::string>();
     else if (target.is_number_integer())
-        result.target = std::to_string(target.get<std::int64_t>());
+        result.target = target.dump();
     if (result.target)
         result.all["target"] = *result.target;
     result.wait = seconds(result.all, "wait");
@@ -117,7 +118,21 @@ Result<AttachArguments> read_attach_arguments(const nlohmann::json& arguments) {
     result.tune_latency = flag(result.all, "tuneLatency", true);
     result.post_mortem = flag(result.all, "postMortem", true);
     result.allow_terminate = flag(result.all, "allowTerminate", false);
+    result.take_over = flag(result.all, "takeOver", false);
+    if (const nlohmann::json& sessions = member(result.all, "sessions"); sessions.is_string())
+        result.sessions = sessions == "children" ? SessionKind::children : SessionKind::single;
     return result;
+}
+
+AttachArguments arguments_for(AttachArguments arguments, const std::string& worker_id) {
+    for (const char* chooser : {"target", "job", "node", "sessions", "wait", "takeOver"})
+        arguments.all.erase(chooser);
+    arguments.all["target"] = worker_id;
+    arguments.target = worker_id;
+    arguments.wait.reset();
+    arguments.sessions = SessionKind::single;
+    arguments.take_over = false;
+    return arguments;
 }
 
 bool same_secret(const std::string& expected, const std::string& given) {

@@ -14,10 +14,14 @@
 
 namespace dap {
 
+/// How workers are shown (attach argument `sessions`).
+enum class SessionKind { single, children };
+
 struct AttachArguments {
     nlohmann::json all;     ///< as the client gave them
     nlohmann::json worker;  ///< what goes to debugpy: never empty, since debugpy refuses empty arguments
 
+    std::optional<SessionKind> sessions;  ///< none: the client's abilities decide
     std::optional<std::string> target;
     std::optional<std::chrono::milliseconds> wait;  ///< none: for ever
     bool resume_on_disconnect = false;
@@ -25,11 +29,15 @@ struct AttachArguments {
     bool tune_latency = true;
     bool post_mortem = true;
     bool allow_terminate = false;
+    bool take_over = false;
 };
 
 /// `arguments` may be null or an object.
 /// Errors: invalid_arguments naming the attribute and what it may be, forbidden_argument.
 Result<AttachArguments> read_attach_arguments(const nlohmann::json& arguments);
+
+/// The same for one worker that was found already: without what chose it, and with `target` as its id.
+AttachArguments arguments_for(AttachArguments arguments, const std::string& worker_id);
 
 /// The schema as text, for `--help`, documentation and the VS Code extension.
 const nlohmann::json& attach_schema();

@@ -1,7 +1,9 @@
 #include "dap/bridge.hpp"
 
 #include <algorithm>
+#include <random>
 
+#include <spdlog/fmt/fmt.h>
 #include <spdlog/spdlog.h>
 
 namespace dap {
@@ -11,6 +13,17 @@ namespace {
 using std::chrono::milliseconds;
 
 constexpr milliseconds shutdown_within{4000};
+// VS Code opens children one after the other; a user may leave them unopened, not for ever.
+constexpr milliseconds announced_for{60000};
+
+/// 128 random bits: whoever knows the id was told it.
+std::string random_id() {
+    std::random_device random;
+    std::string id;
+    for (int i = 0; i < 4; ++i)
+        id += fmt::format("{:08x}", random());
+    return id;
+}
 
 std::string list_labels(const std::vector<const Worker*>& workers) {
     constexpr std::size_t most = 10;
@@ -44,66 +57,101 @@ Session& Bridge::add_session() {
 }
 
 void Bridge::workers_changed() {
+    std::erase_if(m_fresh_from, [this](const auto& entry) { return entry.second <= snapshot_number(); });
     assign_workers();
+    // Announcing may end a session whose client is gone.
+    std::vector<int> roots;
+    for (const auto& [id, session] : m_sessions) {
+        if (session->root_mode() != nullptr)
+            roots.push_back(id);
+    }
+    for (const int id : roots) {
+        const auto found = m_sessions.find(id);
+        if (found != m_sessions.end() && !found->second->is_over())
+            found->second->root_mode()->look();
+    }
     answer_listings();
+}
+
+const Session* Bridge::session(int id) const {
+    const auto found = m_sessions.find(id);
+    return found == m_sessions.end() ? nullptr : found->second.get();
+}
+
+std::string Bridge::trouble() const {
+    const std::optional<Error>& trouble = m_source.snapshot().trouble;
+    return trouble ? trouble->message : std::string();
 }
 
 // ---- finding workers ------------------------------------------------------------------------------------------------
 
-std::uint64_t Bridge::find_worker(Session& session) {
-    m_waiting.push_back(&session);
-    m_source.set_waiting_sessions(m_waiting.size());
-    return m_source.refresh(session.arguments().target.has_value());
+std::uint64_t Bridge::find_worker(SingleMode& mode) {
+    m_waiting.push_back(&mode);
+    count_waiting();
+    return m_source.refresh(mode.arguments().target.has_value());
 }
 
-void Bridge::stop_finding(Session& session) {
-    std::erase(m_waiting, &session);
-    m_source.set_waiting_sessions(m_waiting.size());
+void Bridge::stop_finding(SingleMode& mode) {
+    std::erase(m_waiting, &mode);
+    count_waiting();
 }
 
-void Bridge::give_up(Session& session) {
-    session.fail_attach(why_nothing(session));
+void Bridge::count_waiting() {
+    const auto roots = std::count_if(m_sessions.begin(), m_sessions.end(), [](const auto& entry) {
+        return entry.second->root_mode() != nullptr && !entry.second->is_over();
+    });
+    m_source.set_waiting_sessions(m_waiting.size() + static_cast<std::size_t>(roots));
+}
+
+void Bridge::give_up(SingleMode& mode) {
+    mode.fail_attach(why_nothing(mode));
 }
 
 void Bridge::assign_workers() {
-    const std::vector<Session*> waiting = m_waiting;
-    for (Session* session : waiting) {
-        const bool still_waits = std::find(m_waiting.begin(), m_waiting.end(), session) != m_waiting.end();
-        if (!still_waits || m_source.snapshot().number < session->snapshot_needed())
+    const std::vector<SingleMode*> waiting = m_waiting;
+    for (SingleMode* mode : waiting) {
+        const bool still_waits = std::find(m_waiting.begin(), m_waiting.end(), mode) != m_waiting.end();
+        if (!still_waits || snapshot_number() < mode->snapshot_needed())
             continue;
-        if (assign_worker(*session))
+        const Assigned assigned = assign_worker(*mode);
+        if (assigned == Assigned::yes)
             continue;
-        if (session->arguments().wait == milliseconds::zero()) {
-            give_up(*session);
+        if (assigned == Assigned::no && mode->arguments().wait == milliseconds::zero()) {
+            give_up(*mode);
             continue;
         }
-        const std::optional<Error>& trouble = m_source.snapshot().trouble;
-        const std::optional<std::string>& target = session->arguments().target;
-        session->show_waiting(trouble ? trouble->message
-                                      : "Waiting for a Ray worker to pause at breakpoint()" +
-                                            (target ? " (target " + *target + ")" : std::string()));
+        const std::optional<std::string>& target = mode->arguments().target;
+        mode->show_waiting(!trouble().empty() ? trouble()
+                                              : "Waiting for a Ray worker to pause at breakpoint()" +
+                                                    (target ? " (target " + *target + ")" : std::string()));
     }
 }
 
-bool Bridge::assign_worker(Session& session) {
+bool Bridge::waits(const Worker& worker) const {
+    const auto fresh = m_fresh_from.find(worker.id);
+    return worker.waiting && (fresh == m_fresh_from.end() || fresh->second <= snapshot_number());
+}
+
+Bridge::Assigned Bridge::assign_worker(SingleMode& mode) {
     const std::vector<Worker> workers = known_workers();
-    const Result<std::vector<std::size_t>> chosen = m_source.choose(workers, session.arguments().all);
+    const Result<std::vector<std::size_t>> chosen = m_source.choose(workers, mode.arguments().all);
     if (!chosen) {
-        session.fail_attach(chosen.error());
-        return true;
+        mode.fail_attach(chosen.error());
+        return Assigned::yes;
     }
-    const std::optional<std::string>& target = session.arguments().target;
+    const std::optional<std::string>& target = mode.arguments().target;
     std::vector<const Worker*> free;
-    const Link* taken = nullptr;
+    Link* taken = nullptr;
+    bool leaving = false;
     for (const std::size_t index : *chosen) {
         const Worker& worker = workers[index];
-        const Link* link = link_of(worker);
-        if (link == nullptr) {
+        Link* link = link_of(worker);
+        if ((link != nullptr && link->is_leaving()) || (link == nullptr && worker.waiting && !waits(worker))) {
+            leaving = true;
+        } else if (link == nullptr) {
             // One that merely listens must be meant by its very id.
-            if ((worker.waiting && !session.has_tried(worker)) || target == worker.id)
+            if ((waits(worker) && !mode.has_tried(worker)) || target == worker.id)
                 free.push_back(&worker);
-        } else if (link->is_leaving()) {
-            continue;
         } else if (link->user() != nullptr) {
             taken = link;
         } else if (target || !link->stops().empty()) {
@@ -111,45 +159,64 @@ bool Bridge::assign_worker(Session& session) {
         }
     }
     if (target && free.size() > 1) {
-        session.fail_attach(
+        mode.fail_attach(
             {ErrorCode::ambiguous_target, "The target \"" + *target + "\" matches " + std::to_string(free.size()) +
                                               " workers: " + list_labels(free) + ". Name one by its id or pid@ip."});
-        return true;
+        return Assigned::yes;
     }
     if (target && free.empty() && taken != nullptr) {
-        const Session* other = session_of(*taken);
-        session.fail_attach({ErrorCode::target_in_session, taken->worker().label() + " is in " +
-                                                               (other != nullptr ? other->label() : "a session") +
-                                                               " already. Disconnect that one first."});
-        return true;
+        Session* other = session_of(*taken);
+        if (!mode.arguments().take_over || other == nullptr) {
+            mode.fail_attach(in_session(*taken));
+            return Assigned::yes;
+        }
+        other->single()->yield_to(mode.session().label());
+        if (taken->is_leaving())
+            return Assigned::soon;  // it was not attached yet: it can be had after its rest
+        give(mode, taken->worker());
+        return Assigned::yes;
     }
     if (free.empty())
-        return false;
-    give(session, **std::min_element(free.begin(), free.end(),
-                                     [](const Worker* a, const Worker* b) { return a->paused_at < b->paused_at; }));
-    return true;
+        return leaving ? Assigned::soon : Assigned::no;
+    give(mode, **std::min_element(free.begin(), free.end(),
+                                  [](const Worker* a, const Worker* b) { return a->paused_at < b->paused_at; }));
+    return Assigned::yes;
 }
 
-void Bridge::give(Session& session, const Worker& worker) {
-    stop_finding(session);
+Error Bridge::in_session(const Link& link) const {
+    const Session* other = session_of(link);
+    return {ErrorCode::target_in_session, link.worker().label() + " is in " +
+                                              (other != nullptr ? other->label() : std::string("another session")) +
+                                              " already. Disconnect that one first, or take the worker over with "
+                                              "\"takeOver\": true."};
+}
+
+Link& Bridge::add_link(const Worker& worker) {
+    LinkOwner& owner = *this;
+    return *m_links.emplace(worker.id, std::make_unique<Link>(worker, m_timers, owner)).first->second;
+}
+
+void Bridge::give(SingleMode& mode, const Worker& found) {
+    const Worker worker = found;  // the mode's former state may own what `found` refers to
+    stop_finding(mode);
     m_hold_limits.erase(worker.id);
+    m_root_of.erase(worker.id);
+    if (mode.session().root() != 0)
+        m_root_of[worker.id] = mode.session().root();
     Link* link = link_of(worker);
     const bool first = link == nullptr;
-    if (first) {
-        auto made = std::make_unique<Link>(worker, m_timers, [this](Link& ended) { on_link_ended(ended); });
-        link = made.get();
-        m_links.emplace(worker.id, std::move(made));
-    }
-    session.use(*link, m_connector, m_source.setup_expression(session.arguments().all, first));
+    if (first)
+        link = &add_link(worker);
+    mode.use(*link, m_connector, m_source.setup_expression(mode.arguments().all, first));
 }
 
-Error Bridge::why_nothing(const Session& session) const {
-    if (session.last_failure())
-        return *session.last_failure();
+Error Bridge::why_nothing(const SingleMode& mode) const {
+    if (mode.last_failure())
+        return *mode.last_failure();
     if (m_source.snapshot().trouble)
         return *m_source.snapshot().trouble;
     const std::vector<Worker> workers = known_workers();
-    const std::optional<std::string>& target = session.arguments().target;
+    const std::optional<std::string>& target = mode.arguments().target;
     if (target && !workers.empty()) {
         std::vector<const Worker*> all;
         for (const Worker& worker : workers)
@@ -164,7 +231,7 @@ Error Bridge::why_nothing(const Session& session) const {
 
 // ---- who has which --------------------------------------------------------------------------------------------------
 
-const Session* Bridge::session_of(const Link& link) const {
+Session* Bridge::session_of(const Link& link) const {
     for (const auto& [id, session] : m_sessions) {
         if (session->has(link))
             return session.get();
@@ -209,29 +276,136 @@ void Bridge::release(Link& link, const std::string& why) {
     link.release();
 }
 
-void Bridge::on_link_ended(Link& link) {
+void Bridge::let_go(const Worker& subprocess) {
+    if (m_links.contains(subprocess.id))
+        return;
+    spdlog::info("{}: let go, since no client takes it", subprocess.label());
+    add_link(subprocess).let_go(m_connector);
+}
+
+void Bridge::on_link_gone(Link& link) {
     const std::string id = link.worker().id;
     spdlog::debug("{}: the link ended", link.worker().label());
     if (const auto limit = m_hold_limits.find(id); limit != m_hold_limits.end())
         limit->second->clear();
+    m_root_of.erase(id);
     const auto found = m_links.find(id);
     m_dead_links.push_back(std::move(found->second));
     m_links.erase(found);
     bury_later();
     if (m_shutdown_done && m_links.empty())
         m_shutdown_end.set(milliseconds::zero(), m_shutdown_done);
-    // Who waits for this very worker may have it now.
-    if (!m_waiting.empty())
-        m_source.refresh(false);
+    // What the dashboard said before may be about the pause that just ended.
+    m_fresh_from[id] = fresh_look();
+    for (const auto& [number, session] : m_sessions) {
+        if (session->root_mode() != nullptr)
+            session->root_mode()->forget(id);
+    }
 }
 
 void Bridge::closed(Session& session) {
-    stop_finding(session);
-    std::erase_if(m_listings, [&session](const Listing& listing) { return listing.session == &session; });
+    if (session.single() != nullptr)
+        std::erase(m_waiting, session.single());
+    withdraw(session);
+    std::erase_if(m_listings, [&session](const Listing& listing) { return listing.session == session.id(); });
     const auto found = m_sessions.find(session.id());
     m_dead_sessions.push_back(std::move(found->second));
     m_sessions.erase(found);
+    count_waiting();
     bury_later();
+}
+
+// ---- children -------------------------------------------------------------------------------------------------------
+
+Result<std::vector<Pause>> Bridge::pauses(const nlohmann::json& arguments, bool with_held) const {
+    const std::vector<Worker> workers = known_workers();
+    const Result<std::vector<std::size_t>> chosen = m_source.choose(workers, arguments);
+    if (!chosen)
+        return chosen.error();
+    std::vector<Pause> result;
+    for (const std::size_t index : *chosen) {
+        const Worker& worker = workers[index];
+        const Link* link = link_of(worker);
+        if (link == nullptr) {
+            if (waits(worker))
+                result.push_back({worker, worker.paused_at});
+        } else if (link->user() == nullptr && !link->is_leaving() && !link->stops().empty() &&
+                   (with_held || link->unseen_stops() > 0)) {
+            result.push_back({worker, -1 - link->unseen_stops()});
+        }
+    }
+    return result;
+}
+
+std::string Bridge::announce(const Session& session, const Worker& worker, const AttachArguments& arguments) {
+    const std::string id = random_id();
+    Announcement announcement{session.id(), session.root_mode() != nullptr ? session.id() : session.root(), worker,
+                              arguments_for(arguments, worker.id), std::make_unique<Deadline>(m_timers)};
+    announcement.expiry->set(announced_for, [this, id] { expire(id); });
+    m_announcements.emplace(id, std::move(announcement));
+    return id;
+}
+
+Result<Announcement> Bridge::take_announcement(const std::string& id) {
+    const auto found = m_announcements.find(id);
+    if (found == m_announcements.end())
+        return Error{ErrorCode::no_such_target,
+                     "This child session was announced to nobody, was opened already, or expired. Start the root "
+                     "session again, or have it announce again (rayAnnounce)."};
+    Announcement announcement = std::move(found->second);
+    m_announcements.erase(found);
+    return announcement;
+}
+
+void Bridge::give_announced(SingleMode& mode, const Worker& worker) {
+    const Link* link = link_of(worker);
+    if (link != nullptr && link->is_leaving())
+        mode.fail_attach({ErrorCode::worker_lost, worker.label() + " was just let go."});
+    else if (link != nullptr && link->user() != nullptr)
+        mode.fail_attach(in_session(*link));
+    else
+        give(mode, worker);
+}
+
+void Bridge::expire(const std::string& id) {
+    const auto found = m_announcements.find(id);
+    if (found == m_announcements.end())
+        return;
+    const Worker worker = found->second.worker;
+    m_announcements.erase(found);
+    spdlog::debug("{}: its announcement is void", worker.label());
+    if (worker.subprocess != 0)
+        let_go(worker);
+}
+
+void Bridge::withdraw(const Session& session) {
+    std::vector<std::string> ids;
+    for (const auto& [id, announcement] : m_announcements) {
+        if (announcement.session == session.id())
+            ids.push_back(id);
+    }
+    for (const std::string& id : ids)
+        expire(id);
+}
+
+void Bridge::end_children(const Session& root, Parting parting) {
+    std::vector<SingleMode*> children;
+    for (const auto& [id, session] : m_sessions) {
+        if (session->root() == root.id() && session->single() != nullptr)
+            children.push_back(session->single());
+    }
+    for (SingleMode* child : children)
+        child->end_by_root(parting);
+    if (parting == Parting::hold)
+        return;
+    std::vector<Link*> held;
+    for (const auto& [worker, number] : m_root_of) {
+        const auto link = m_links.find(worker);
+        if (number == root.id() && link != m_links.end() && link->second->user() == nullptr)
+            held.push_back(link->second.get());
+    }
+    for (Link* link : held)
+        release(*link, root.label() + ", which had announced it, let it go");
 }
 
 void Bridge::bury_later() {
@@ -260,7 +434,7 @@ void Bridge::shut_down(std::function<void()> done) {
 // ---- listing --------------------------------------------------------------------------------------------------------
 
 void Bridge::list_targets(Session& session, std::int64_t request_seq, bool listening) {
-    m_listings.push_back({&session, request_seq, m_source.refresh(listening)});
+    m_listings.push_back({session.id(), request_seq, m_source.refresh(listening)});
 }
 
 void Bridge::answer_listings() {
@@ -273,7 +447,7 @@ void Bridge::answer_listings() {
         nlohmann::json body = {{"targets", targets()}};
         if (const std::optional<Error>& trouble = m_source.snapshot().trouble)
             body["trouble"] = error_body(*trouble)["error"];
-        listing.session->respond(listing.request_seq, "rayTargets", body);
+        m_sessions.at(listing.session)->respond(listing.request_seq, "rayTargets", body);
     }
 }
 

@@ -103,7 +103,7 @@ Result<bool> FrameReader::read_header() {
             return not_dap();
         if (!whole)
             return false;
-        if (line.back() != '\r')
+        if (line.empty() || line.back() != '\r')
             return Error{ErrorCode::invalid_message, "A DAP header line must end with CR LF."};
         line.remove_suffix(1);
         const Result<bool> accepted = read_field(line);

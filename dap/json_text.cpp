@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cctype>
+#include <optional>
 
 namespace dap {
 
@@ -77,16 +78,21 @@ std::string replace_lone_surrogates(std::string_view text) {
     return result;
 }
 
-const Error& too_deep() {
-    static const Error error{ErrorCode::invalid_message, "The message is nested too deeply."};
-    return error;
+/// What nlohmann_json would accept, to somebody's harm.
+std::optional<Error> refuse(std::string_view text) {
+    if (nested_too_deep(text))
+        return Error{ErrorCode::invalid_message, "The message is nested too deeply."};
+    // It takes NUL for the end of the input and would not see what follows.
+    if (text.find('\0') != std::string_view::npos)
+        return Error{ErrorCode::invalid_message, "The message is not valid JSON: it holds a NUL byte."};
+    return std::nullopt;
 }
 
 }  // namespace
 
 Result<nlohmann::json> parse_json(std::string_view text) {
-    if (nested_too_deep(text))
-        return too_deep();
+    if (const std::optional<Error> refused = refuse(text))
+        return *refused;
     try {
         if (has_surrogate_escape(text))
             return {boost::system::in_place_value, nlohmann::json::parse(replace_lone_surrogates(text))};
@@ -102,8 +108,8 @@ nlohmann::json parse_json_or_null(std::string_view text) {
 }
 
 Result<void> check_json(std::string_view text) {
-    if (nested_too_deep(text))
-        return too_deep();
+    if (const std::optional<Error> refused = refuse(text))
+        return *refused;
     const bool valid = has_surrogate_escape(text) ? nlohmann::json::accept(replace_lone_surrogates(text))
                                                   : nlohmann::json::accept(text);
     if (!valid)

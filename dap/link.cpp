@@ -6,6 +6,7 @@
 
 #include "dap/json_text.hpp"
 #include "dap/message.hpp"
+#include "dap/subprocess.hpp"
 
 namespace dap {
 
@@ -35,15 +36,24 @@ std::int64_t number(const nlohmann::json& value) {
 
 }  // namespace
 
-Link::Link(Worker worker, Timers& timers, std::function<void(Link&)> on_end)
-    : m_worker(std::move(worker)), m_on_end(std::move(on_end)), m_deadline(timers) {}
+Link::Link(Worker worker, Timers& timers, LinkOwner& owner)
+    : m_worker(std::move(worker)), m_owner(owner), m_deadline(timers) {}
 
-void Link::start(Connector& connector, const AttachArguments& arguments, std::string setup, LinkUser& user) {
-    m_user = &user;
+void Link::start(Connector& connector, const AttachArguments& arguments, std::string setup, LinkUser* user) {
+    m_user = user;
     m_attach = arguments.worker;
+    if (m_worker.subprocess != 0)
+        m_attach["subProcessId"] = m_worker.subprocess;
     m_setup = std::move(setup);
     m_wire = connector.connect(m_worker.ip, m_worker.port, arguments.tune_latency, *this);
     expect(connect_within, "It did not accept a connection");
+}
+
+void Link::let_go(Connector& connector) {
+    m_letting_go = true;
+    AttachArguments arguments;
+    arguments.worker = {{"justMyCode", true}};
+    start(connector, arguments, "", nullptr);
 }
 
 void Link::bind(const AttachArguments& arguments, std::string setup, LinkUser& user) {
@@ -51,6 +61,7 @@ void Link::bind(const AttachArguments& arguments, std::string setup, LinkUser& u
     m_attach = arguments.worker;
     m_setup = std::move(setup);
     m_rebinding = true;
+    m_unseen_stops = 0;
     m_wire->pause_reading(false);
     // Without an answer to `attach` yet, the setup follows that answer.
     if (m_state == State::attached) {
@@ -60,25 +71,37 @@ void Link::bind(const AttachArguments& arguments, std::string setup, LinkUser& u
 }
 
 void Link::unbind() {
-    m_user = nullptr;
-    for (auto& [seq, pending] : m_pending) {
-        if (pending.purpose == Purpose::user)
-            pending.purpose = Purpose::nothing;
-    }
-    if (m_state == State::ended || m_state == State::releasing)
+    LinkUser* user = std::exchange(m_user, nullptr);
+    if (user != nullptr)
+        tell_lost(*user, {ErrorCode::cancelled, "The session left " + m_worker.label() + "."});
+    if (is_leaving())
         return;
     m_wire->pause_reading(false);
     if (!m_configured)
         release();
 }
 
+void Link::tell_lost(LinkUser& user, const Error& reason) {
+    const auto pending = std::exchange(m_pending, {});
+    for (const auto& [seq, request] : pending) {
+        if (request.purpose == Purpose::user)
+            user.on_link_request_lost(request.user_seq, request.command, reason);
+        else
+            m_pending.emplace(seq, request);
+    }
+}
+
 void Link::forward(const std::string& body, const Envelope& envelope) {
-    note_request(body, envelope);
+    if (envelope.name == "configurationDone")
+        m_configured = true;
+    else if (envelope.name == "setBreakpoints" || envelope.name == "setFunctionBreakpoints")
+        note_breakpoints(envelope.name, member(parse_json_or_null(body), "arguments"));
     m_pending[++m_seq] = {Purpose::user, envelope.seq, envelope.name};
     m_wire->send(with_seq(body, envelope, m_seq));
 }
 
 void Link::request(std::string_view command, const nlohmann::json& arguments) {
+    note_breakpoints(command, arguments);
     send(Purpose::nothing, command, arguments);
 }
 
@@ -164,8 +187,12 @@ void Link::on_message(std::string body) {
 
 void Link::on_event(const std::string& body, const Envelope& envelope) {
     if (envelope.name == "initialized") {
-        if (m_state == State::attaching)
+        if (m_state == State::attaching && m_letting_go) {
+            m_configured = true;
+            send(Purpose::nothing, "configurationDone", nullptr);
+        } else if (m_state == State::attaching) {
             set_up();
+        }
         return;
     }
     // debugpy's talk with its own tools (its adapter's clients.py); no other client needs it.
@@ -175,8 +202,15 @@ void Link::on_event(const std::string& body, const Envelope& envelope) {
     // What comes before is telemetry about debugpy itself.
     if (m_user != nullptr && m_configured)
         m_user->on_link_event(body, envelope);
+    else if (envelope.name == "debugpyAttach")
+        announce_orphan(body);
     if (envelope.name == "terminated" && m_state != State::releasing)
         end({ErrorCode::worker_lost, m_worker.label() + " ended, or its debugger let it go."});
+}
+
+void Link::announce_orphan(const std::string& body) {
+    if (const std::optional<Worker> subprocess = subprocess_of(m_worker, body))
+        m_owner.on_orphan(*subprocess);
 }
 
 void Link::on_response(const std::string& body, const Envelope& envelope) {
@@ -198,6 +232,8 @@ void Link::on_own_response(const Pending& pending, const std::string& body, cons
             m_capabilities = member(message, "body");
             break;
         case Purpose::attach:
+            if (is_leaving())
+                break;
             if (!envelope.success) {
                 const std::string why = error_text(message);
                 // debugpy's adapter/clients.py; the first debugger is not disturbed by our attempt.
@@ -209,7 +245,10 @@ void Link::on_own_response(const Pending& pending, const std::string& body, cons
                 return;
             }
             m_state = State::attached;
-            if (m_rebinding && m_user != nullptr) {
+            m_deadline.clear();
+            if (m_letting_go) {
+                release();
+            } else if (m_rebinding && m_user != nullptr) {
                 clear_breakpoints();
                 set_up();
             } else if (m_user != nullptr) {
@@ -275,6 +314,8 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
         m_process = event;
     } else if (envelope.name == "stopped") {
         m_stops[thread] = event;
+        if (m_user == nullptr)
+            ++m_unseen_stops;
     } else if (envelope.name == "continued") {
         if (member(event, "allThreadsContinued") == true)
             m_stops.clear();
@@ -284,30 +325,23 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
     }
 }
 
-void Link::note_request(const std::string& body, const Envelope& envelope) {
-    if (envelope.name == "configurationDone")
-        m_configured = true;
-    if (envelope.name != "setBreakpoints" && envelope.name != "setFunctionBreakpoints")
-        return;
-    const nlohmann::json message = parse_json_or_null(body);
-    const nlohmann::json& arguments = member(message, "arguments");
+void Link::note_breakpoints(std::string_view command, const nlohmann::json& arguments) {
     const bool any = !member(arguments, "breakpoints").empty() || !member(arguments, "lines").empty();
-    if (envelope.name == "setFunctionBreakpoints")
+    if (command == "setFunctionBreakpoints")
         m_has_function_breakpoints = any;
-    else if (any)
+    else if (command == "setBreakpoints" && any)
         m_sources.insert(dump(member(arguments, "source")));
-    else
+    else if (command == "setBreakpoints")
         m_sources.erase(dump(member(arguments, "source")));
 }
 
 void Link::clear_breakpoints() {
-    for (const std::string& source : m_sources)
+    const std::set<std::string> sources = std::exchange(m_sources, {});
+    for (const std::string& source : sources)
         request("setBreakpoints",
                 {{"source", nlohmann::json::parse(source)}, {"breakpoints", nlohmann::json::array()}});
-    m_sources.clear();
     if (m_has_function_breakpoints)
         request("setFunctionBreakpoints", {{"breakpoints", nlohmann::json::array()}});
-    m_has_function_breakpoints = false;
 }
 
 void Link::set_up() {
@@ -342,15 +376,11 @@ void Link::end(const Error& reason) {
         send_disconnect();
     m_state = State::ended;
     m_stops.clear();
-    LinkUser* user = std::exchange(m_user, nullptr);
-    const auto pending = std::exchange(m_pending, {});
-    if (user != nullptr) {
-        for (const auto& [seq, request] : pending) {
-            if (request.purpose == Purpose::user)
-                user->on_link_request_lost(request.user_seq, request.command, reason);
-        }
+    if (LinkUser* user = std::exchange(m_user, nullptr)) {
+        tell_lost(*user, reason);
         user->on_link_ended(reason);
     }
+    m_pending.clear();
     if (m_wire)
         m_deadline.set(close_within, [this] { rest_and_go(); });
     else
@@ -359,7 +389,7 @@ void Link::end(const Error& reason) {
 
 void Link::rest_and_go() {
     m_wire.reset();
-    m_deadline.set(rest, [this] { m_on_end(*this); });
+    m_deadline.set(rest, [this] { m_owner.on_link_gone(*this); });
 }
 
 }  // namespace dap

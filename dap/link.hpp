@@ -2,8 +2,7 @@
 //
 // A link outlives the sessions that use it: it knows a LinkUser at most, and goes on without one (the worker is then
 // *held*). It numbers requests, sends answers back to whom they belong, and remembers what a later user must be told
-// again. Runs on the I/O thread; its user must unbind before it dies. It never deletes itself: `on_end` tells the
-// owner, who does so in a later turn of the loop.
+// again. Runs on the I/O thread; its user must unbind before it dies. It never deletes itself: it tells its LinkOwner.
 #pragma once
 
 #include <map>
@@ -45,12 +44,22 @@ class LinkUser {
     virtual void on_link_congested(bool congested) = 0;
 };
 
+/// Who owns a link: the bridge.
+class LinkOwner {
+  public:
+    virtual ~LinkOwner() = default;
+    /// The link is over and its worker may be linked again. The owner destroys it in a later turn of the loop.
+    virtual void on_link_gone(Link& link) = 0;
+    /// The worker started a process that waits for a debugger, and nobody uses the link.
+    virtual void on_orphan(const Worker& subprocess) = 0;
+};
+
 class Link : private WireUser {
   public:
     /// A thread that stands still, and the `stopped` event that said so.
     using Stops = std::map<std::int64_t, nlohmann::json>;
 
-    Link(Worker worker, Timers& timers, std::function<void(Link&)> on_end);
+    Link(Worker worker, Timers& timers, LinkOwner& owner);
 
     const Worker& worker() const { return m_worker; }
     LinkUser* user() const { return m_user; }
@@ -60,6 +69,8 @@ class Link : private WireUser {
     /// Whether its worker is on the way out: no session may have it until the link is gone.
     bool is_leaving() const { return m_state == State::releasing || m_state == State::ended; }
     const Stops& stops() const { return m_stops; }
+    /// Counts stops that came while the link was held; 0 where the last user saw them all.
+    std::int64_t unseen_stops() const { return m_unseen_stops; }
     /// debugpy's answer to `initialize`; null before.
     const nlohmann::json& capabilities() const { return m_capabilities; }
     /// The worker's `process` event; null before.
@@ -67,13 +78,16 @@ class Link : private WireUser {
 
     /// Connects and goes through the handshake up to on_link_ready. `setup` is evaluated in the worker before its
     /// stop can be taken.
-    void start(Connector& connector, const AttachArguments& arguments, std::string setup, LinkUser& user);
+    void start(Connector& connector, const AttachArguments& arguments, std::string setup, LinkUser* user);
+
+    /// Attaches only to let the worker go at once: for a subprocess that nobody will debug.
+    void let_go(Connector& connector);
 
     /// A held link gets a new user: what the former one set is cleared, `setup` is evaluated, then on_link_ready.
     void bind(const AttachArguments& arguments, std::string setup, LinkUser& user);
 
-    /// The user goes. Its unanswered requests are forgotten. A link whose configuration is not done is released, which
-    /// leaves the worker waiting as it was; any other is held.
+    /// The user goes. It is told that its unanswered requests are lost. A link whose configuration is not done is
+    /// released, which leaves the worker waiting as it was; any other is held.
     void unbind();
 
     /// Forwards a request of the user, `seq` replaced.
@@ -108,25 +122,28 @@ class Link : private WireUser {
     void on_response(const std::string& body, const Envelope& envelope);
     void on_own_response(const Pending& pending, const std::string& body, const Envelope& envelope);
     void on_setup_done();
+    void announce_orphan(const std::string& body);
     void note_event(const std::string& body, const Envelope& envelope);
-    void note_request(const std::string& body, const Envelope& envelope);
+    void note_breakpoints(std::string_view command, const nlohmann::json& arguments);
     void clear_breakpoints();
     void set_up();
     void send(Purpose purpose, std::string_view command, const nlohmann::json& arguments);
     void expect(std::chrono::milliseconds within, std::string what);
     void send_disconnect();
     void end(const Error& reason);
+    void tell_lost(LinkUser& user, const Error& reason);
     void rest_and_go();
 
     Worker m_worker;
-    std::function<void(Link&)> m_on_end;
+    LinkOwner& m_owner;
     LinkUser* m_user = nullptr;
     std::unique_ptr<Wire> m_wire;
     Deadline m_deadline;
     State m_state = State::connecting;
     bool m_configured = false;
     bool m_quick_ack = true;
-    bool m_rebinding = false;  ///< ready means "attached already"
+    bool m_rebinding = false;   ///< ready means "attached already"
+    bool m_letting_go = false;  ///< released as soon as it is attached
     nlohmann::json m_attach;
     std::string m_setup;
     std::int64_t m_seq = 0;
@@ -135,6 +152,7 @@ class Link : private WireUser {
     nlohmann::json m_capabilities;
     nlohmann::json m_process;
     Stops m_stops;
+    std::int64_t m_unseen_stops = 0;
     std::set<std::string> m_sources;  ///< sources with breakpoints, each as JSON text
     bool m_has_function_breakpoints = false;
 };

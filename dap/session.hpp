@@ -1,29 +1,43 @@
-// One conversation with one client, as a state machine without I/O: a `single` session shows exactly one worker.
+// One conversation with one client, from the first byte to the last.
 //
-// It answers what must be answered before a worker is known, asks the Bridge for one, and then forwards messages
-// between client and link, rewriting only what a rule of ARCHITECTURE.md names. Runs on the I/O thread; owned by the
-// Bridge, which destroys it in a later turn of the loop after `closed`.
+// The session answers what every client may ask before and after the attach (initialize, attach, disconnect,
+// rayTargets, broken messages) and leaves the rest to its mode. Logic without I/O on the I/O thread; owned by the
+// Bridge, which destroys it in a later turn of the loop after Bridge::closed.
 #pragma once
 
+#include <map>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
-#include <utility>
 
 #include <nlohmann/json.hpp>
 
 #include "dap/attach_arguments.hpp"
 #include "dap/envelope.hpp"
-#include "dap/link.hpp"
+#include "dap/session_mode.hpp"
 #include "dap/wire.hpp"
+#include "dap/worker_source.hpp"
 
 namespace dap {
 
 class Bridge;
+class RootMode;
+class SingleMode;
 
-class Session : public WireUser, private LinkUser {
+/// What the client said of itself at `initialize`.
+struct ClientTraits {
+    std::string id;
+    std::string adapter_id;
+    bool shows_progress = false;
+    bool starts_debugging = false;  ///< takes `startDebugging`
+
+    bool is_vscode() const { return id == "vscode"; }
+};
+
+/// What a client wants of its worker when it says `disconnect` (DAP, "Disconnect request").
+enum class Parting { release, hold, terminate };
+
+class Session : public WireUser {
   public:
     Session(int id, Bridge& bridge, Timers& timers);
     ~Session() override;
@@ -32,94 +46,69 @@ class Session : public WireUser, private LinkUser {
     void open(std::unique_ptr<Wire> client);
 
     int id() const { return m_id; }
+    bool is_over() const { return m_state == State::ended || m_state == State::closed; }
     /// "session 3 (vscode)", for errors and logs.
     std::string label() const;
+    const ClientTraits& client() const { return m_client_traits; }
+    /// The root session that announced this one; 0 where there is none.
+    int root() const { return m_root; }
+    bool has(const Link& link) const { return m_mode && m_mode->has(link); }
+    /// Null where the session is of another mode.
+    SingleMode* single() const { return m_single; }
+    RootMode* root_mode() const { return m_root_mode; }
 
-    bool has(const Link& link) const { return m_link == &link; }
-
-    // Called by the bridge while the session waits for a worker.
-    const AttachArguments& arguments() const { return m_arguments; }
-    /// The first snapshot that is new enough to say that nothing is paused.
-    std::uint64_t snapshot_needed() const { return m_snapshot_needed; }
-    /// Whether this pause of this worker was tried and failed.
-    bool has_tried(const Worker& worker) const;
-    /// Why the last worker that was tried could not be attached.
-    const std::optional<Error>& last_failure() const { return m_last_failure; }
-    /// Says what is being waited for, where the client shows it.
-    void show_waiting(const std::string& state);
-    void fail_attach(const Error& error);
-    /// `link` is new, or held by nobody.
-    void use(Link& link, Connector& connector, const std::string& setup);
-
-    /// Answers a request of its client that the bridge took over.
+    // For the modes and the bridge: what the client hears.
     void respond(std::int64_t request_seq, std::string_view command, const nlohmann::json& body);
     void respond_error(std::int64_t request_seq, std::string_view command, const Error& error);
+    void send_event(std::string_view event, const nlohmann::json& body = nullptr);
+    /// Sends a request of ours; its number.
+    std::int64_t ask(std::string_view command, const nlohmann::json& arguments);
+    /// Passes a message on, its number replaced (and `request_seq`, in a response). Returns the new number.
+    std::int64_t pass(const std::string& body, const Envelope& envelope, std::int64_t request_seq = 0);
+    void pause_reading(bool paused);
+    /// Has the client start a child session that attaches `worker` with `arguments`, minus what chose the worker.
+    void announce(const Worker& worker, const AttachArguments& arguments);
+    /// Whether `response` answers an announcement of ours; one that refuses withdraws it. Answers may come late, twice
+    /// or never, and after the child: nothing waits for them.
+    bool answers_announcement(const Envelope& response);
+    /// `terminated`, once and only if the attach had succeeded; then the answer to `disconnect`, and the close.
+    void end(const std::string& why, bool attached);
 
-    /// The bridge ends: tells the client. The link is left as it is.
+    /// What the form of a `disconnect` says.
+    Parting parting(const nlohmann::json& disconnect_arguments, bool allow_terminate) const;
     void shut_down();
 
-    // WireUser: the client's side.
     void on_message(std::string body) override;
     void on_closed(const Error& reason) override;
     void on_congested(bool congested) override;
 
   private:
-    enum class State { fresh, initialized, waiting, linking, configuring, active, ended, closed };
-
-    // LinkUser: the worker's side.
-    void on_link_ready() override;
-    void on_link_attached() override;
-    void on_link_event(const std::string& body, const Envelope& envelope) override;
-    void on_link_response(std::int64_t user_seq, const std::string& body, const Envelope& envelope) override;
-    void on_link_request_lost(std::int64_t user_seq, const std::string& command, const Error& error) override;
-    void on_link_reverse_request(const std::string& body, const Envelope& envelope) override;
-    void on_link_ended(const Error& reason) override;
-    void on_link_congested(bool congested) override;
-
-    void on_request(const std::string& body, const Envelope& envelope);
+    void on_request(const std::string& body, const Envelope& request);
     void on_initialize(const Envelope& request, const nlohmann::json& arguments);
     void on_attach(const Envelope& request, const nlohmann::json& arguments);
-    void on_configuration_done(const std::string& body, const Envelope& request);
-    void on_set_exception_breakpoints(const Envelope& request, nlohmann::json arguments);
+    void on_child_attach(const Envelope& request, const std::string& announced);
     void on_disconnect(const Envelope& request, const nlohmann::json& arguments);
-    void on_terminate(const std::string& body, const Envelope& request);
-    void on_cancel(const Envelope& request, const nlohmann::json& arguments);
-    void on_targets(const Envelope& request, const nlohmann::json& arguments);
-    void forward(const std::string& body, const Envelope& request);
-
     bool is_authorized(const Envelope& request, const nlohmann::json& arguments);
-    nlohmann::json exception_filters(nlohmann::json arguments) const;
-    void complete_attach();
-    void end_progress();
-    void send_event(std::string_view event, const nlohmann::json& body = nullptr);
-    void leave_link(bool hold);
-    /// `terminated`, once; the client gets a moment to say `disconnect`.
-    void end(const std::string& why);
+    bool wants_children(const AttachArguments& arguments) const;
+    SingleMode& begin_single(std::int64_t attach_seq, AttachArguments arguments);
     void close();
+
+    enum class State { fresh, initialized, ended, closed };
 
     int m_id;
     Bridge& m_bridge;
+    Timers& m_timers;
     std::unique_ptr<Wire> m_client;
-    Deadline m_wait_end;
     Deadline m_close;
     State m_state = State::fresh;
     std::int64_t m_seq = 0;
-
-    std::string m_client_id;
-    bool m_client_shows_progress = false;
-    bool m_progress_shown = false;
-    std::string m_shown;
-
-    std::int64_t m_attach_seq = 0;  ///< 0: answered, or not asked
-    AttachArguments m_arguments;
-    std::uint64_t m_snapshot_needed = 0;
-    std::set<std::pair<std::string, std::int64_t>> m_tried;
-    std::optional<Error> m_last_failure;
-    Link* m_link = nullptr;
-    bool m_filters_set = false;
-    bool m_releasing = false;  ///< the client asked for the end that is coming
+    ClientTraits m_client_traits;
+    int m_root = 0;
     std::optional<std::int64_t> m_disconnect_seq;
-    std::unordered_map<std::int64_t, std::int64_t> m_reverse;  ///< our number of a worker's request -> the worker's
+    std::map<std::int64_t, std::string> m_announcing;  ///< our startDebugging request -> announced id
+    std::unique_ptr<SessionMode> m_mode;
+    SingleMode* m_single = nullptr;
+    RootMode* m_root_mode = nullptr;
 };
 
 }  // namespace dap

@@ -22,9 +22,10 @@ struct Worker {
     std::string ip;          ///< address the cluster reported; IPv6 without brackets
     std::uint16_t port = 0;  ///< debugpy's port
     std::int64_t pid = 0;
-    bool waiting = false;        ///< paused, waiting for a client
-    std::int64_t paused_at = 0;  ///< order of pausing: smaller waited longer
-    nlohmann::json info;         ///< the row of `targets --json`; the bridge overwrites `state` and `paused_threads`
+    bool waiting = false;         ///< paused, waiting for a client
+    std::int64_t subprocess = 0;  ///< pid of a process that the worker started, as debugpy's subProcessId; 0: none
+    std::int64_t paused_at = 0;   ///< order of pausing: smaller waited longer
+    nlohmann::json info;          ///< the row of `targets --json`; the bridge overwrites `state` and `paused_threads`
 
     /// "square · pid 8552 @ 10.0.3.7", the name users see everywhere.
     std::string label() const;
@@ -58,6 +59,9 @@ class WorkerSource {
     /// Errors: ambiguous_target for an id prefix that fits several ids, invalid_arguments for a malformed target.
     virtual Result<std::vector<std::size_t>> choose(const std::vector<Worker>& candidates,
                                                     const nlohmann::json& arguments) const = 0;
+
+    /// Whether `target` has the form of an id, a pid or `pid@ip`: it then means one worker, not whatever comes.
+    virtual bool names_one(const std::string& target) const = 0;
 
     /// A Python expression to evaluate in the worker once `attach` was sent and before its stop is taken. It applies
     /// what debugpy itself cannot be told: socket tuning, path mappings, filters that keep the user's frame on top.

@@ -195,6 +195,11 @@ Selection by_node(const std::vector<Target>& targets, const Indices& from, const
 
 }  // namespace
 
+bool names_one(const std::string& target) {
+    const std::string pid = target.substr(0, target.find('@'));
+    return digits(pid) || (hexadecimal(target) && target.size() >= shortest_prefix);
+}
+
 Outcome<std::vector<std::size_t>, SelectionError> select(const std::vector<Target>& targets, const Query& query) {
     Indices indices(targets.size());
     for (std::size_t i = 0; i < indices.size(); ++i)

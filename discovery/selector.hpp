@@ -28,6 +28,10 @@ struct SelectionError {
     std::string message;
 };
 
+/// Whether TARGET has a form that means one worker: an id or a prefix of one, a pid, `pid@ip`. Names and globs may mean
+/// several, also later ones.
+bool names_one(const std::string& target);
+
 /// Indices into `targets`, in their order, of those that `query` means; all of them for an empty query.
 ///
 /// TARGET is tried as: id of a worker, task or actor; actor name; `pid@ip`; `pid`; prefix (8 hexadecimal digits or

@@ -6,6 +6,7 @@
 
 #include "dap/io_loop.hpp"
 #include "dap/worker_source.hpp"
+#include "discovery/selector.hpp"
 #include "discovery/target.hpp"
 #include "discovery/watcher.hpp"
 
@@ -27,6 +28,7 @@ class ClusterSource : public dap::WorkerSource {
     void set_waiting_sessions(std::size_t count) override;
     dap::Result<std::vector<std::size_t>> choose(const std::vector<dap::Worker>& candidates,
                                                  const nlohmann::json& arguments) const override;
+    bool names_one(const std::string& target) const override { return discovery::names_one(target); }
     std::string setup_expression(const nlohmann::json& arguments, bool first) const override;
 
   private:

@@ -26,7 +26,7 @@ AttachArguments accepted(const json& arguments) {
 dap::Error refused(const json& arguments) {
     CAPTURE(arguments.dump());
     const dap::Result<AttachArguments> read = read_attach_arguments(arguments);
-    REQUIRE_FALSE(read);
+    REQUIRE_FALSE(read.has_value());
     return read.error();
 }
 
@@ -119,7 +119,7 @@ TEST_CASE("attach arguments: every attribute of a wrong type is refused by name"
         {"target", {true, json::array({"x"}), json::object(), ""}},
         {"job", {1, true, json::array(), json::object(), ""}},
         {"node", {1, false, json::array(), json::object(), ""}},
-        {"sessions", {"children", "many", 1, true, json::array(), ""}},
+        {"sessions", {"all", "many", 1, true, json::array(), ""}},
         {"wait", {"5", true, -1, -0.5, json::array(), json::object(), 1e12}},
         {"localRoot", {1, true, json::array({"/src"}), {{".", 1}}, {{"package", nullptr}}}},
         {"sources", {"none", 1, true, json::array()}},
@@ -128,6 +128,8 @@ TEST_CASE("attach arguments: every attribute of a wrong type is refused by name"
         {"tuneLatency", {"true", 1, 0, json::array(), json::object()}},
         {"postMortem", {"true", 1, json::array()}},
         {"allowTerminate", {"false", 0, 1, json::array()}},
+        {"takeOver", {"true", 1, json::array()}},
+        {"child", {1, true, json::array(), json::object()}},
         {"token", {1, true, json::array(), json::object(), ""}},
         {"justMyCode", {"false", 0, json::array()}},
         {"pathMappings", {"/a:/b", json::object(), {1}, {{{"localRoot", 1}}}, {{{"remoteRoot", json::array()}}}}},
@@ -240,6 +242,8 @@ TEST_CASE("attach arguments: what the schema does not forward stays here") {
                       {"tuneLatency", true},
                       {"postMortem", true},
                       {"allowTerminate", false},
+                      {"takeOver", true},
+                      {"child", "c"},
                       {"token", "secret"},
                       {"connect", {{"a", 1}}},
                       {"debugServer", 1},

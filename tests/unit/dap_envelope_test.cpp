@@ -20,14 +20,14 @@ namespace {
 Envelope scanned(const std::string& body) {
     CAPTURE(body);
     const dap::Result<Envelope> envelope = scan_envelope(body);
-    REQUIRE(envelope);
+    REQUIRE(envelope.has_value());
     return *envelope;
 }
 
 void check_refused(const std::string& body) {
     CAPTURE(body);
     const dap::Result<Envelope> envelope = scan_envelope(body);
-    REQUIRE_FALSE(envelope);
+    REQUIRE_FALSE(envelope.has_value());
     CHECK(envelope.error().code == dap::ErrorCode::invalid_message);
     CHECK_FALSE(envelope.error().message.empty());
 }

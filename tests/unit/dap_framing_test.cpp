@@ -166,7 +166,6 @@ TEST_CASE("framing: a length does not carry over to the next frame") {
 
 TEST_CASE("framing: lines end with CR LF") {
     check_refused("Content-Length: 2\n\n{}", ErrorCode::invalid_message);
-    check_refused("Content-Length: 2\r\n\n{}", ErrorCode::invalid_message);
     check_refused("Content-Type: application/json\nContent-Length: 2\r\n\r\n{}", ErrorCode::invalid_message);
     // The CR alone belongs to the line.
     check_refused("Content-Length: 2\r\r\n\r\n{}", ErrorCode::invalid_message);
@@ -178,6 +177,7 @@ TEST_CASE("framing: an empty line that ends with LF alone") {
     REQUIRE(outcome.error);
     CHECK(outcome.bodies.empty());
     check_refused("\n", outcome.error->code);
+    check_refused("Content-Length: 2\r\n\n{}", ErrorCode::invalid_message);
 }
 
 TEST_CASE("framing: names that are no DAP header fields") {
@@ -201,21 +201,22 @@ TEST_CASE("framing: a header longer than any DAP client sends") {
 }
 
 TEST_CASE("framing: other protocols are refused at their first byte") {
-    for (const std::string first :
-         {"GET / HTTP/1.1", "POST / HTTP/1.1", "OPTIONS * HTTP/1.1", "PRI * HTTP/2.0", "PUT / HTTP/1.1",
-          "HEAD / HTTP/1.1", "DELETE / HTTP/1.1", "TRACE / HTTP/1.1", "\x16\x03\x01", "SSH-2.0", "{\"seq\":1}", " ",
-          "\xEF\xBB\xBF", std::string("\0", 1).c_str(), "\xFF"}) {
-        CAPTURE(first);
+    // The methods of HTTP, HTTP/2, TLS, SSH, bare JSON, and bytes that no text begins with.
+    for (const char first : std::string("GPOHDTP\x16S{[ \xEF\xFF\0", 15)) {
+        CAPTURE(static_cast<int>(first));
         FrameReader reader(small_cap);
-        reader.feed(first.empty() ? std::string_view("\0", 1) : std::string_view(first).substr(0, 1));
+        reader.feed(std::string_view(&first, 1));
         const auto refused = reader.next();
-        REQUIRE_FALSE(refused);
+        REQUIRE_FALSE(refused.has_value());
         CHECK(refused.error().code == ErrorCode::not_dap);
     }
+    for (const std::string line :
+         {"GET / HTTP/1.1\r\n", "POST / HTTP/1.1\r\n", "OPTIONS * HTTP/1.1\r\n", "PRI * HTTP/2.0\r\n", "\x16\x03\x01"})
+        check_refused(line, ErrorCode::not_dap);
     // CONNECT shares three letters with a DAP header.
     FrameReader reader(small_cap);
     reader.feed("CONN");
-    CHECK_FALSE(reader.next());
+    CHECK_FALSE(reader.next().has_value());
 }
 
 TEST_CASE("framing: the largest body") {
@@ -242,7 +243,7 @@ TEST_CASE("framing: no memory is taken for a length before it is checked") {
     for (const std::string length : {"1099511627776", "70368744177664", "9223372036854775807"}) {
         FrameReader reader(dap::max_worker_body);
         reader.feed("Content-Length: " + length + "\r\n\r\n");
-        CHECK_NOTHROW(CHECK_FALSE(reader.next()));
+        CHECK_FALSE(reader.next().has_value());
     }
 }
 

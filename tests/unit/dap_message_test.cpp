@@ -47,17 +47,17 @@ TEST_CASE("message: error responses") {
 TEST_CASE("message: what is built can be scanned, whatever the text") {
     const std::string odd = "\xFF\xC3 \"\\\n\x01";
     const auto request = dap::scan_envelope(dap::make_request(INT64_MAX, "evaluate", {{"expression", odd}}));
-    REQUIRE(request);
+    REQUIRE(request.has_value());
     CHECK(request->seq == INT64_MAX);
     CHECK(request->name == "evaluate");
-    CHECK(dap::scan_envelope(dap::make_event(1, "output", {{"output", odd}})));
+    CHECK(dap::scan_envelope(dap::make_event(1, "output", {{"output", odd}})).has_value());
     const auto response = dap::scan_envelope(dap::make_response(2, INT64_MIN, "evaluate", {{"result", odd}}));
-    REQUIRE(response);
+    REQUIRE(response.has_value());
     CHECK(response->request_seq == INT64_MIN);
     CHECK(response->success);
     const auto error =
         dap::scan_envelope(dap::make_error_response(2, 1, "evaluate", {dap::ErrorCode::worker_lost, odd}));
-    REQUIRE(error);
+    REQUIRE(error.has_value());
     CHECK_FALSE(error->success);
 }
 

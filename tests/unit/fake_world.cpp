@@ -188,6 +188,24 @@ json FakeClient::expect_event(const std::string& name) {
         .value("body", json());
 }
 
+json FakeClient::expect_request(const std::string& command) {
+    return take("request " + command, [&](const json& m) { return m["type"] == "request" && m["command"] == command; });
+}
+
+std::size_t FakeClient::count_requests(const std::string& command) const {
+    return static_cast<std::size_t>(std::count_if(line.sent.begin(), line.sent.end(), [&](const json& m) {
+        return m["type"] == "request" && m["command"] == command;
+    }));
+}
+
+void FakeClient::reply(const json& request, bool success) {
+    line.hear({{"seq", ++seq},
+               {"type", "response"},
+               {"request_seq", request["seq"]},
+               {"command", request["command"]},
+               {"success", success}});
+}
+
 bool FakeClient::has_event(const std::string& name) const {
     return count_events(name) > 0;
 }
@@ -221,6 +239,20 @@ FakeWorker& World::add_worker(const std::string& id, const std::string& name) {
     row.info = {{"target", id}, {"state", "waiting"}, {"paused_threads", 1}};
     source.now.workers.push_back(row);
     return worker;
+}
+
+FakeWorker& World::add_subprocess(const std::string& id, const std::string& parent) {
+    auto made = std::make_unique<FakeWorker>();
+    made->ip = workers.at(parent)->ip;
+    made->port = workers.at(parent)->port;
+    return *(workers[id] = std::move(made));
+}
+
+void World::pause_again(const std::string& id) {
+    for (dap::Worker& worker : source.now.workers) {
+        if (worker.id == id)
+            worker.paused_at = ++m_pauses;
+    }
 }
 
 void World::unlist(const std::string& id) {
@@ -271,7 +303,7 @@ std::int64_t World::attach(FakeClient& client, const json& arguments) {
 
 std::unique_ptr<dap::Wire> World::connect(const std::string& ip, std::uint16_t port, bool, dap::WireUser& user) {
     for (auto& [id, worker] : workers) {
-        if (worker->ip != ip || worker->port != port)
+        if (worker->ip != ip || worker->port != port || worker->line.user != nullptr)
             continue;
         FakeWorker* peer = worker.get();
         auto wire = std::make_unique<FakeWire>(peer->line, user);

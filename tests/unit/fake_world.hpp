@@ -62,6 +62,7 @@ class FakeSource : public dap::WorkerSource {
     /// By id, or by name where that is no id; an unset target means all.
     dap::Result<std::vector<std::size_t>> choose(const std::vector<dap::Worker>& candidates,
                                                  const nlohmann::json& arguments) const override;
+    bool names_one(const std::string& target) const override { return target.starts_with("w"); }
     std::string setup_expression(const nlohmann::json& arguments, bool first) const override;
 };
 
@@ -101,6 +102,10 @@ struct FakeClient {
     /// Its error; the whole response is checked to be one.
     nlohmann::json expect_error(std::int64_t request_seq);
     nlohmann::json expect_event(const std::string& name);
+    /// A request of the bridge; the whole message.
+    nlohmann::json expect_request(const std::string& command);
+    std::size_t count_requests(const std::string& command) const;
+    void reply(const nlohmann::json& request, bool success = true);
     bool has_event(const std::string& name) const;
     std::size_t count_events(const std::string& name) const;
     bool is_closed() const { return line.user == nullptr; }
@@ -122,6 +127,10 @@ class World : public dap::Connector {
 
     /// A worker that waits at its breakpoint, from the next look on.
     FakeWorker& add_worker(const std::string& id, const std::string& name = "square");
+    /// A process that the worker started, behind the same port.
+    FakeWorker& add_subprocess(const std::string& id, const std::string& parent);
+    /// The worker waits again, with a new pause.
+    void pause_again(const std::string& id);
     /// The dashboard no longer lists it (attached, or gone).
     void unlist(const std::string& id);
     FakeClient& add_client(const std::string& client_id = "test",
