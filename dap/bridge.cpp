@@ -146,8 +146,9 @@ Bridge::Assigned Bridge::assign_worker(SingleMode& mode) {
     for (const std::size_t index : *chosen) {
         const Worker& worker = workers[index];
         Link* link = link_of(worker);
-        if ((link != nullptr && link->is_leaving()) || (link == nullptr && worker.waiting && !waits(worker))) {
-            leaving = true;
+        const bool on_its_way = link != nullptr ? link->is_leaving() : worker.waiting && !waits(worker);
+        if (on_its_way) {
+            leaving = leaving || !mode.has_tried(worker);
         } else if (link == nullptr) {
             // One that merely listens must be meant by its very id.
             if ((waits(worker) && !mode.has_tried(worker)) || target == worker.id)
