@@ -24,6 +24,10 @@ constexpr std::size_t high_water = 4U << 20;  // bytes queued for one socket
 constexpr std::size_t low_water = 1U << 20;
 constexpr std::size_t most_gathered = 32;  // messages in one write
 constexpr std::chrono::milliseconds linger{1000};
+constexpr int idle_before_probes = 10;     // s
+constexpr int seconds_between_probes = 5;  // s
+constexpr int lost_probes = 3;
+constexpr int unacknowledged_within = 25'000;  // ms; longer than all probes together
 constexpr std::chrono::milliseconds retry_accept{100};
 
 constexpr auto use_error = asio::as_tuple(asio::use_awaitable);
@@ -56,6 +60,7 @@ class Connection : public std::enable_shared_from_this<Connection> {
         error_code ignored;
         m_socket.non_blocking(true, ignored);
         m_socket.set_option(asio::ip::tcp::no_delay(true), ignored);  // fails on a Unix socket, harmlessly
+        find_out_when_dead();
         group.spawn(m_socket.get_executor(), read(shared_from_this()));
         group.spawn(m_socket.get_executor(), write(shared_from_this()));
     }
@@ -222,9 +227,21 @@ class Connection : public std::enable_shared_from_this<Connection> {
             close();
     }
 
-    void acknowledge_at_once() {
-        const int on = 1;
-        ::setsockopt(m_socket.native_handle(), IPPROTO_TCP, TCP_QUICKACK, &on, sizeof on);
+    void acknowledge_at_once() { set_tcp_option(TCP_QUICKACK, 1); }
+
+    /// A peer that vanished without a word (a cut cable, a node that is gone) is found by unanswered probes, or by data
+    /// that it does not acknowledge.
+    void find_out_when_dead() {
+        error_code ignored;
+        m_socket.set_option(asio::socket_base::keep_alive(true), ignored);
+        set_tcp_option(TCP_KEEPIDLE, idle_before_probes);
+        set_tcp_option(TCP_KEEPINTVL, seconds_between_probes);
+        set_tcp_option(TCP_KEEPCNT, lost_probes);
+        set_tcp_option(TCP_USER_TIMEOUT, unacknowledged_within);
+    }
+
+    void set_tcp_option(int name, int value) {
+        ::setsockopt(m_socket.native_handle(), IPPROTO_TCP, name, &value, sizeof value);
     }
 
     Socket m_socket;

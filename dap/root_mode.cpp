@@ -8,6 +8,14 @@
 
 namespace dap {
 
+namespace {
+
+// Ray reports what runs in a worker up to a second after it began, and a session keeps the name it was announced with.
+// Looks come every 250 ms while a root lives.
+constexpr int most_nameless_looks = 8;
+
+}  // namespace
+
 RootMode::RootMode(Session& session, Bridge& bridge, std::int64_t attach_seq, AttachArguments arguments)
     : m_session(session), m_bridge(bridge), m_arguments(std::move(arguments)), m_snapshot_needed(bridge.fresh_look()) {
     spdlog::info("{}: watches for workers that pause", session.label());
@@ -35,6 +43,9 @@ void RootMode::look() {
         const auto known = m_announced.find(pause.worker.id);
         if (known != m_announced.end() && known->second == pause.number)
             continue;
+        if (!pause.worker.named && ++m_nameless[pause.worker.id] < most_nameless_looks)
+            continue;
+        m_nameless.erase(pause.worker.id);
         m_announced[pause.worker.id] = pause.number;
         m_session.announce(pause.worker, m_arguments);
     }

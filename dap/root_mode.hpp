@@ -54,6 +54,7 @@ class RootMode : public SessionMode {
     Breakpoints m_breakpoints;
     std::int64_t m_last_breakpoint = 0;
     std::string m_shown;
+    std::map<std::string, int> m_nameless;            ///< worker id -> looks that did not name it
     std::map<std::string, std::int64_t> m_announced;  ///< worker id -> the pause that was announced
 };
 

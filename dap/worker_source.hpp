@@ -19,6 +19,7 @@ namespace dap {
 struct Worker {
     std::string id;          ///< unique in the cluster and over time
     std::string name;        ///< what runs in it, for people: "square", "Counter.add"
+    bool named = true;       ///< false: the cluster does not say yet what runs in it
     std::string ip;          ///< address the cluster reported; IPv6 without brackets
     std::uint16_t port = 0;  ///< debugpy's port
     std::int64_t pid = 0;

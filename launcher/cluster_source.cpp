@@ -23,6 +23,7 @@ dap::Worker to_worker(const discovery::Target& target) {
     dap::Worker worker;
     worker.id = target.target;
     worker.name = target.name;
+    worker.named = target.kind != discovery::TargetKind::worker;
     worker.ip = target.ip;
     worker.port = target.port;
     worker.pid = target.pid;

@@ -287,6 +287,23 @@ TEST_CASE("a worker held and suspended by its child is not announced again by th
     open_child(world, next_child(root));
 }
 
+TEST_CASE("a worker is announced with its name, or after a while without") {
+    World world;
+    world.add_worker("w1");
+    world.source.now.workers[0].named = false;
+    FakeClient& root = add_root(world);
+    CHECK(root.count_requests("startDebugging") == 0);
+    SUBCASE("named") {
+        world.source.now.workers[0].named = true;
+        world.look();
+    }
+    SUBCASE("never named") {
+        for (int i = 0; i < 8; ++i)
+            world.look();
+    }
+    next_child(root);
+}
+
 TEST_CASE("the root hears of trouble with the dashboard, once") {
     World world;
     FakeClient& root = add_root(world);
