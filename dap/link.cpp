@@ -19,6 +19,8 @@ constexpr milliseconds handshake_within{15000};
 // A busy interpreter may keep the debugger's thread waiting; without the setup a stop may be lost, so be patient.
 constexpr milliseconds setup_within{10000};
 constexpr milliseconds release_within{2000};
+// From configurationDone to the stop of a worker that waited: 20-100 ms; a busy interpreter takes longer.
+constexpr milliseconds stop_within{2000};
 // debugpy's adapter stops accepting clients for good when one comes while the former one's session is not yet cleared
 // away (measured: debugpy 1.8.22; adapter/sessions.py, report_sockets, called on the accepting thread). So a link
 // leaves with `disconnect`, waits for the adapter to close, and its worker rests before the next link.
@@ -92,10 +94,12 @@ void Link::tell_lost(LinkUser& user, const Error& reason) {
 }
 
 void Link::forward(const std::string& body, const Envelope& envelope) {
-    if (envelope.name == "configurationDone")
+    if (envelope.name == "configurationDone") {
         m_configured = true;
-    else if (envelope.name == "setBreakpoints" || envelope.name == "setFunctionBreakpoints")
+        m_stop_is_due = m_worker.waiting;
+    } else if (envelope.name == "setBreakpoints" || envelope.name == "setFunctionBreakpoints") {
         note_breakpoints(envelope.name, member(parse_json_or_null(body), "arguments"));
+    }
     m_pending[++m_seq] = {Purpose::user, envelope.seq, envelope.name};
     m_wire->send(with_seq(body, envelope, m_seq));
 }
@@ -124,15 +128,28 @@ void Link::release() {
     m_state = State::releasing;
     // Before configurationDone this leaves the worker waiting; after it, the worker runs. Closing the connection does
     // the same (measured: debugpy 1.8.22), so the deadline loses nothing.
+    if (connected && m_stop_is_due) {
+        // A worker that stops just after its debugger left stands still with nobody to resume it (measured).
+        m_wire->pause_reading(false);
+        m_deadline.set(stop_within, [this] { send_disconnect(); });
+    } else if (connected) {
+        send_disconnect();
+    } else {
+        expect_release();
+    }
+}
+
+void Link::expect_release() {
     m_deadline.set(release_within, [this] {
         end({ErrorCode::timed_out, m_worker.label() + " did not confirm its release."});
     });
-    if (connected)
-        send_disconnect();
 }
 
 void Link::send_disconnect() {
+    m_stop_is_due = false;
     m_wire->pause_reading(false);
+    if (m_state == State::releasing)
+        expect_release();
     send(Purpose::disconnect, "disconnect", {{"restart", false}, {"terminateDebuggee", false}});
 }
 
@@ -314,6 +331,8 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
         m_process = event;
     } else if (envelope.name == "stopped") {
         m_stops[thread] = event;
+        if (std::exchange(m_stop_is_due, false) && m_state == State::releasing)
+            send_disconnect();
         if (m_user == nullptr)
             ++m_unseen_stops;
     } else if (envelope.name == "continued") {

@@ -130,6 +130,7 @@ class Link : private WireUser {
     void send(Purpose purpose, std::string_view command, const nlohmann::json& arguments);
     void expect(std::chrono::milliseconds within, std::string what);
     void send_disconnect();
+    void expect_release();
     void end(const Error& reason);
     void tell_lost(LinkUser& user, const Error& reason);
     void rest_and_go();
@@ -142,8 +143,9 @@ class Link : private WireUser {
     State m_state = State::connecting;
     bool m_configured = false;
     bool m_quick_ack = true;
-    bool m_rebinding = false;   ///< ready means "attached already"
-    bool m_letting_go = false;  ///< released as soon as it is attached
+    bool m_rebinding = false;    ///< ready means "attached already"
+    bool m_stop_is_due = false;  ///< the worker waited and was let through, but did not tell of its stop yet
+    bool m_letting_go = false;   ///< released as soon as it is attached
     nlohmann::json m_attach;
     std::string m_setup;
     std::int64_t m_seq = 0;

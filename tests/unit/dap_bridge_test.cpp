@@ -302,6 +302,26 @@ TEST_CASE("a release that the worker does not confirm ends by its deadline") {
     CHECK(world.bridge->targets().size() == 1);  // what the dashboard says, no link
 }
 
+TEST_CASE("a release waits for the stop that is due: without a debugger the worker would stand still") {
+    World world;
+    FakeWorker& worker = world.add_worker("w1");
+    worker.stops = false;
+    FakeClient& client = world.add_client();
+    world.attach(client);
+    const std::int64_t request = client.send("disconnect");
+    world.settle();
+    CHECK(worker.count("disconnect") == 0);
+    SUBCASE("it comes") {
+        worker.stop();
+    }
+    SUBCASE("it does not") {
+        world.timers.advance(milliseconds(2000));
+    }
+    world.settle();
+    CHECK(worker.count("disconnect") == 1);
+    client.expect_success(request);
+}
+
 TEST_CASE("onDisconnect and holdFor") {
     World world;
     FakeWorker& worker = world.add_worker("w1");
