@@ -24,6 +24,10 @@ DEPENDENCY = REPOSITORY / "tests" / "samples" / "dependency"
 T = TypeVar("T")
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update", action="store_true", help="write the recorded transcripts anew")
+
+
 def until(predicate: Callable[[], T], what: str, deadline: float = 30.0) -> T:
     """Polls `predicate` until it returns something true, and returns that."""
     end = time.monotonic() + deadline

@@ -83,6 +83,7 @@ class DapClient:
         self.write = write
         self.seq = 0
         self.messages: list[dict] = []
+        self.transcript: list[tuple[str, dict]] = []  # what was said ("->") and heard ("<-"), in order
         self.closed = False
         self.changed = threading.Condition()
         self.consumed: set[int] = set()
@@ -109,6 +110,7 @@ class DapClient:
                 message = json.loads(body)
                 with self.changed:
                     self.messages.append(message)
+                    self.transcript.append(("<-", message))
                     self.changed.notify_all()
         except (OSError, ValueError):
             pass
@@ -122,6 +124,8 @@ class DapClient:
 
     def _send_message(self, message: dict) -> int:
         self.seq += 1
+        with self.changed:
+            self.transcript.append(("->", message))
         body = json.dumps({"seq": self.seq, **message}).encode()
         self.send_raw(b"Content-Length: %d\r\n\r\n%s" % (len(body), body))
         return self.seq
