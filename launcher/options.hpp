@@ -14,7 +14,6 @@ enum ExitStatus : int {
     exit_usage = 2,
     exit_unreachable = 3,
     exit_nothing_paused = 4,
-    exit_interrupted = 130,
 };
 
 struct Options {
@@ -26,7 +25,6 @@ struct Options {
     std::string log_level = "info";
     bool json = false;
     bool all = false;
-    bool group = false;
     bool watch = false;
     bool in_process = false;
     double wait = 0;  ///< seconds
