@@ -16,6 +16,10 @@ constexpr milliseconds shutdown_within{4000};
 // VS Code opens children one after the other; a user may leave them unopened, not for ever.
 constexpr milliseconds announced_for{60000};
 
+// Ray reports what runs in a worker up to a second after it began.
+constexpr milliseconds name_again_after{500};
+constexpr int most_naming_looks = 20;
+
 /// 128 random bits: whoever knows the id was told it.
 std::string random_id() {
     std::random_device random;
@@ -43,6 +47,7 @@ Bridge::Bridge(WorkerSource& source, Connector& connector, Timers& timers, Bridg
       m_timers(timers),
       m_options(std::move(options)),
       m_burial(timers),
+      m_naming(timers),
       m_shutdown_end(timers) {}
 
 Bridge::~Bridge() {
@@ -56,7 +61,35 @@ Session& Bridge::add_session() {
     return *m_sessions.emplace(id, std::make_unique<Session>(id, *this, m_timers)).first->second;
 }
 
+void Bridge::name_links() {
+    bool wanted = false;
+    for (const auto& [id, link] : m_links) {
+        if (link->worker().named || link->worker().subprocess != 0)
+            continue;
+        const std::vector<Worker>& workers = m_source.snapshot().workers;
+        const auto found = std::find_if(workers.begin(), workers.end(),
+                                        [&id = id](const Worker& worker) { return worker.id == id && worker.named; });
+        if (found != workers.end()) {
+            link->describe(*found);
+            m_naming_looks.erase(id);
+        } else if (m_naming_looks[id] < most_naming_looks) {
+            wanted = true;
+        }
+    }
+    if (!wanted || m_naming.is_set())
+        return;
+    m_naming.set(name_again_after, [this] {
+        for (const auto& [id, link] : m_links) {
+            if (!link->worker().named)
+                ++m_naming_looks[id];
+        }
+        // An attached worker is not paused for Ray: it is among those that listen.
+        m_source.refresh(true);
+    });
+}
+
 void Bridge::workers_changed() {
+    name_links();
     std::erase_if(m_fresh_from, [this](const auto& entry) { return entry.second <= snapshot_number(); });
     assign_workers();
     // Announcing may end a session whose client is gone.
@@ -194,7 +227,8 @@ Error Bridge::in_session(const Link& link) const {
 
 Link& Bridge::add_link(const Worker& worker) {
     LinkOwner& owner = *this;
-    return *m_links.emplace(worker.id, std::make_unique<Link>(worker, m_timers, owner)).first->second;
+    return *m_links.emplace(worker.id, std::make_unique<Link>(worker, m_source.leave_expression(), m_timers, owner))
+                .first->second;
 }
 
 void Bridge::give(SingleMode& mode, const Worker& found) {
@@ -220,6 +254,7 @@ Error Bridge::why_nothing(const SingleMode& mode) const {
     const std::optional<std::string>& target = mode.arguments().target;
     if (target && !workers.empty()) {
         std::vector<const Worker*> all;
+        all.reserve(workers.size());
         for (const Worker& worker : workers)
             all.push_back(&worker);
         return {ErrorCode::no_such_target,
@@ -290,6 +325,7 @@ void Bridge::on_link_gone(Link& link) {
     if (const auto limit = m_hold_limits.find(id); limit != m_hold_limits.end())
         limit->second->clear();
     m_root_of.erase(id);
+    m_naming_looks.erase(id);
     const auto found = m_links.find(id);
     m_dead_links.push_back(std::move(found->second));
     m_links.erase(found);
@@ -339,7 +375,7 @@ Result<std::vector<Pause>> Bridge::pauses(const nlohmann::json& arguments, bool 
 }
 
 std::string Bridge::announce(const Session& session, const Worker& worker, const AttachArguments& arguments) {
-    const std::string id = random_id();
+    std::string id = random_id();
     Announcement announcement{session.id(), session.root_mode() != nullptr ? session.id() : session.root(), worker,
                               arguments_for(arguments, worker.id), std::make_unique<Deadline>(m_timers)};
     announcement.expiry->set(announced_for, [this, id] { expire(id); });

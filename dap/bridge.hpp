@@ -136,6 +136,8 @@ class Bridge : private LinkOwner {
     std::vector<Worker> known_workers() const;
     nlohmann::json row(const Worker& worker) const;
     void count_waiting();
+    /// Workers that were attached before the cluster said what runs in them get their names.
+    void name_links();
     void bury_later();
     void answer_listings();
 
@@ -155,6 +157,8 @@ class Bridge : private LinkOwner {
     std::vector<std::unique_ptr<Session>> m_dead_sessions;
     std::vector<std::unique_ptr<Link>> m_dead_links;
     Deadline m_burial;
+    Deadline m_naming;
+    std::map<std::string, int> m_naming_looks;  ///< worker id -> looks that were made to name it
     Deadline m_shutdown_end;
     std::function<void()> m_shutdown_done;
 };

@@ -19,6 +19,7 @@ constexpr milliseconds handshake_within{15000};
 // A busy interpreter may keep the debugger's thread waiting; without the setup a stop may be lost, so be patient.
 constexpr milliseconds setup_within{10000};
 constexpr milliseconds release_within{2000};
+constexpr milliseconds leave_within{500};
 // From configurationDone to the stop of a worker that waited: 20-100 ms; a busy interpreter takes longer.
 constexpr milliseconds stop_within{2000};
 // debugpy's adapter stops accepting clients for good when one comes while the former one's session is not yet cleared
@@ -38,8 +39,8 @@ std::int64_t number(const nlohmann::json& value) {
 
 }  // namespace
 
-Link::Link(Worker worker, Timers& timers, LinkOwner& owner)
-    : m_worker(std::move(worker)), m_owner(owner), m_deadline(timers) {}
+Link::Link(Worker worker, std::string leave, Timers& timers, LinkOwner& owner)
+    : m_worker(std::move(worker)), m_owner(owner), m_deadline(timers), m_leave(std::move(leave)) {}
 
 void Link::start(Connector& connector, const AttachArguments& arguments, std::string setup, LinkUser* user) {
     m_user = user;
@@ -49,6 +50,12 @@ void Link::start(Connector& connector, const AttachArguments& arguments, std::st
     m_setup = std::move(setup);
     m_wire = connector.connect(m_worker.ip, m_worker.port, arguments.tune_latency, *this);
     expect(connect_within, "It did not accept a connection");
+}
+
+void Link::describe(const Worker& worker) {
+    m_worker.name = worker.name;
+    m_worker.named = worker.named;
+    m_worker.info = worker.info;
 }
 
 void Link::let_go(Connector& connector) {
@@ -131,9 +138,9 @@ void Link::release() {
     if (connected && m_stop_is_due) {
         // A worker that stops just after its debugger left stands still with nobody to resume it (measured).
         m_wire->pause_reading(false);
-        m_deadline.set(stop_within, [this] { send_disconnect(); });
+        m_deadline.set(stop_within, [this] { send_leave(); });
     } else if (connected) {
-        send_disconnect();
+        send_leave();
     } else {
         expect_release();
     }
@@ -142,6 +149,20 @@ void Link::release() {
 void Link::expect_release() {
     m_deadline.set(release_within, [this] {
         end({ErrorCode::timed_out, m_worker.label() + " did not confirm its release."});
+    });
+}
+
+void Link::send_leave() {
+    m_stop_is_due = false;
+    m_wire->pause_reading(false);
+    if (!m_configured || m_letting_go) {
+        send_disconnect();
+        return;
+    }
+    send(Purpose::leave, "evaluate", {{"expression", m_leave}, {"context", "repl"}});
+    m_deadline.set(leave_within, [this] {
+        m_disconnecting = true;
+        send_disconnect();
     });
 }
 
@@ -279,6 +300,10 @@ void Link::on_own_response(const Pending& pending, const std::string& body, cons
                 spdlog::warn("{}: the setup in the worker failed: {}", m_worker.label(), error_text(message));
             on_setup_done();
             break;
+        case Purpose::leave:
+            if (m_state == State::releasing && !std::exchange(m_disconnecting, true))
+                send_disconnect();
+            break;
         case Purpose::disconnect:
             end({ErrorCode::cancelled, m_worker.label() + " was released."});
             break;
@@ -332,7 +357,7 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
     } else if (envelope.name == "stopped") {
         m_stops[thread] = event;
         if (std::exchange(m_stop_is_due, false) && m_state == State::releasing)
-            send_disconnect();
+            send_leave();
         if (m_user == nullptr)
             ++m_unseen_stops;
     } else if (envelope.name == "continued") {

@@ -59,9 +59,12 @@ class Link : private WireUser {
     /// A thread that stands still, and the `stopped` event that said so.
     using Stops = std::map<std::int64_t, nlohmann::json>;
 
-    Link(Worker worker, Timers& timers, LinkOwner& owner);
+    /// `leave`: the source's leave_expression.
+    Link(Worker worker, std::string leave, Timers& timers, LinkOwner& owner);
 
     const Worker& worker() const { return m_worker; }
+    /// Takes what the cluster says by now of what runs in the worker.
+    void describe(const Worker& worker);
     LinkUser* user() const { return m_user; }
     /// Whether configurationDone went out: from then on the worker runs under the debugger.
     bool is_configured() const { return m_configured; }
@@ -106,7 +109,7 @@ class Link : private WireUser {
 
   private:
     enum class State { connecting, attaching, setting_up, configuring, attached, releasing, ended };
-    enum class Purpose { user, initialize, attach, setup, disconnect, nothing };
+    enum class Purpose { user, initialize, attach, setup, leave, disconnect, nothing };
     struct Pending {
         Purpose purpose;
         std::int64_t user_seq;
@@ -129,6 +132,7 @@ class Link : private WireUser {
     void set_up();
     void send(Purpose purpose, std::string_view command, const nlohmann::json& arguments);
     void expect(std::chrono::milliseconds within, std::string what);
+    void send_leave();
     void send_disconnect();
     void expect_release();
     void end(const Error& reason);
@@ -143,11 +147,13 @@ class Link : private WireUser {
     State m_state = State::connecting;
     bool m_configured = false;
     bool m_quick_ack = true;
-    bool m_rebinding = false;    ///< ready means "attached already"
-    bool m_stop_is_due = false;  ///< the worker waited and was let through, but did not tell of its stop yet
-    bool m_letting_go = false;   ///< released as soon as it is attached
+    bool m_rebinding = false;      ///< ready means "attached already"
+    bool m_stop_is_due = false;    ///< the worker waited and was let through, but did not tell of its stop yet
+    bool m_disconnecting = false;  ///< the leave was answered, or took too long
+    bool m_letting_go = false;     ///< released as soon as it is attached
     nlohmann::json m_attach;
     std::string m_setup;
+    std::string m_leave;
     std::int64_t m_seq = 0;
     std::unordered_map<std::int64_t, Pending> m_pending;
 

@@ -21,7 +21,7 @@ class TaskGroup {
     template <class Executor>
     void spawn(const Executor& executor, boost::asio::awaitable<void> task) {
         ++m_running;
-        boost::asio::co_spawn(executor, std::move(task), [this](std::exception_ptr failure) {
+        boost::asio::co_spawn(executor, std::move(task), [this](const std::exception_ptr& failure) {
             --m_running;
             report(failure);
             if (m_running == 0 && m_when_empty)

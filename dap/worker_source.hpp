@@ -68,6 +68,9 @@ class WorkerSource {
     /// what debugpy itself cannot be told: socket tuning, path mappings, filters that keep the user's frame on top.
     /// `first` is false for a worker that a former session attached: then all of `arguments` must be applied.
     virtual std::string setup_expression(const nlohmann::json& arguments, bool first) const = 0;
+
+    /// Its counterpart, evaluated before the bridge leaves the worker, so that no thread stops when nobody is there.
+    virtual std::string leave_expression() const = 0;
 };
 
 }  // namespace dap

@@ -25,4 +25,8 @@ std::string setup_expression(const json& attach_arguments, bool first) {
            "), 'first': " + (first ? "True" : "False") + "})";
 }
 
+std::string leave_expression() {
+    return "__import__('pydevd').get_global_debugger().ray_dap_leave()";
+}
+
 }  // namespace discovery

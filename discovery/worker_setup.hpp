@@ -17,4 +17,9 @@ namespace discovery {
 /// debugpy may put in quotes; it is None (an empty result) for debugpy before 1.8.21, which cannot answer with it.
 std::string setup_expression(const nlohmann::json& attach_arguments, bool first);
 
+/// A Python expression to evaluate before the debugger leaves the worker: threads that stand still are resumed, and
+/// those that come to a stop from then on run through it. Its value is None; it fails harmlessly where the setup was
+/// not evaluated.
+std::string leave_expression();
+
 }  // namespace discovery

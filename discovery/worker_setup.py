@@ -57,6 +57,50 @@ def apply_options(db):
         raise
 
 
+def never_stop_alone(db):
+    # A thread that comes to its stop just as the debugger leaves would stand still with nobody to resume it: one of
+    # several that waited in a threaded actor, or the only one when a client leaves at once. So the bridge calls
+    # ray_dap_leave before it disconnects (leave_expression in worker_setup.cpp): what waits then is resumed, what
+    # comes to a stop later runs through it.
+    db.ray_dap_leaving = False
+    if hasattr(db, "ray_dap_leave"):
+        return
+    wait = db.do_wait_suspend
+    waiting = []
+
+    def run(info):
+        info.pydev_state = 1  # STATE_RUN; pydevd's waiting loop looks at it
+        info.pydev_step_cmd = -1
+        info.pydev_step_stop = None
+        if hasattr(info, "update_stepping_info"):
+            info.update_stepping_info()
+
+    def do_wait_suspend(thread, *given, **named):
+        info = db.set_additional_thread_info(thread)
+        waiting.append(info)
+        try:
+            if db.is_attached() and not db.ray_dap_leaving:
+                return wait(thread, *given, **named)
+            run(info)
+        finally:
+            waiting.remove(info)
+
+    def resume():
+        if db.ray_dap_leaving:
+            for info in list(waiting):
+                run(info)
+
+    def leave():
+        db.ray_dap_leaving = True
+        resume()
+        # A thread on its way into the wait suspends all others once more.
+        for delay in (0.05, 0.1, 0.2, 0.4, 0.8, 1.6):
+            db.timeout_tracker.call_on_timeout(delay, resume)
+
+    db.do_wait_suspend = do_wait_suspend
+    db.ray_dap_leave = leave
+
+
 def put_filters_first(db):
     # Ray stops in its own debugpy.py. Since Python 3.12 (sys.monitoring) that file must be excluded for the user's
     # frame to be on top; before, it must be included, or pydevd never looks at the frame that called it: with
@@ -160,6 +204,7 @@ def set_up():
     if db is not None:
         if arguments.get("tuneLatency") is not False:
             step("tuneLatency", tune_latency, db)
+        step("stops", never_stop_alone, db)
         if not first:
             step("options", apply_options, db)
         step("filters", put_filters_first, db)

@@ -6,7 +6,6 @@
 
 #include "dap/message.hpp"
 #include "discovery/selector.hpp"
-#include "discovery/worker_setup.hpp"
 
 namespace launcher {
 

@@ -9,6 +9,7 @@
 #include "discovery/selector.hpp"
 #include "discovery/target.hpp"
 #include "discovery/watcher.hpp"
+#include "discovery/worker_setup.hpp"
 
 namespace launcher {
 
@@ -30,6 +31,8 @@ class ClusterSource : public dap::WorkerSource {
                                                  const nlohmann::json& arguments) const override;
     bool names_one(const std::string& target) const override { return discovery::names_one(target); }
     std::string setup_expression(const nlohmann::json& arguments, bool first) const override;
+
+    std::string leave_expression() const override { return discovery::leave_expression(); }
 
   private:
     void take(const discovery::Snapshot& snapshot);

@@ -209,8 +209,9 @@ Outcome inspect(const BridgeAccess& access, const discovery::Target& target, boo
 }
 
 /// Attaches to the picked workers, several at once, acts on each, and hands the rows to `print` in the order of the
-/// list. Workers that another session has are passed over where no TARGET names them.
-int for_each_target(const Options& options, bool hold, const Act& act,
+/// list. Workers that another session has are passed over where no TARGET names them. With `one_at_most`, several are
+/// an error.
+int for_each_target(const Options& options, bool hold, bool one_at_most, const Act& act,
                     const std::function<bool(const nlohmann::json&, const discovery::Target&)>& print) {
     constexpr std::size_t at_once = 16;
     const dap::Result<BridgeAccess> access = BridgeAccess::open(options);
@@ -219,6 +220,9 @@ int for_each_target(const Options& options, bool hold, const Act& act,
     const auto targets = pick_targets(*access, options);
     if (!targets)
         return fail(targets.error());
+    if (one_at_most && targets->size() > 1)
+        return fail({dap::ErrorCode::ambiguous_target,
+                     "Several workers are paused; name one or say --all:\n" + list_candidates(*targets)});
     int status = exit_done;
     for (std::size_t first = 0; first < targets->size(); first += at_once) {
         const std::size_t last = std::min(targets->size(), first + at_once);
@@ -253,20 +257,20 @@ int print_rows(const Options& options, int status, const nlohmann::json& rows) {
 
 int run_stack(const Options& options) {
     nlohmann::json rows = nlohmann::json::array();
-    const int status =
-        for_each_target(options, true, stack_of, [&](const nlohmann::json& row, const discovery::Target& target) {
-            if (!options.json)
-                print_stack(row, label(target));
-            rows.push_back(row);
-            return true;
-        });
+    const int status = for_each_target(options, true, false, stack_of,
+                                       [&](const nlohmann::json& row, const discovery::Target& target) {
+                                           if (!options.json)
+                                               print_stack(row, label(target));
+                                           rows.push_back(row);
+                                           return true;
+                                       });
     return print_rows(options, status, rows);
 }
 
 int run_eval(const Options& options) {
     nlohmann::json rows = nlohmann::json::array();
     const int status = for_each_target(
-        options, true, [&](Inspection& inspection) { return value_of(inspection, options.expression); },
+        options, true, false, [&](Inspection& inspection) { return value_of(inspection, options.expression); },
         [&](const nlohmann::json& row, const discovery::Target& target) {
             const bool failed = !row["error"].is_null();
             if (!options.json && failed)
@@ -280,20 +284,10 @@ int run_eval(const Options& options) {
 }
 
 int run_continue(const Options& options) {
-    if (options.targets.empty() && !options.all) {
-        // One command must not resume what its author did not think of.
-        const dap::Result<BridgeAccess> access = BridgeAccess::open(options);
-        if (!access)
-            return fail(access.error());
-        const auto targets = pick_targets(*access, options);
-        if (!targets)
-            return fail(targets.error());
-        if (targets->size() > 1)
-            return fail({dap::ErrorCode::ambiguous_target,
-                         "Several workers are paused; name one or say --all:\n" + list_candidates(*targets)});
-    }
+    // One command must not resume what its author did not think of.
+    const bool one_at_most = options.targets.empty() && !options.all;
     return for_each_target(
-        options, false, [](Inspection&) { return nlohmann::json(); },
+        options, false, one_at_most, [](Inspection&) { return nlohmann::json(); },
         [](const nlohmann::json&, const discovery::Target& target) {
             fmt::print(stderr, "resumed {}\n", label(target));
             return true;

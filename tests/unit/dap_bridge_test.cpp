@@ -364,6 +364,26 @@ TEST_CASE("a held worker that dies is forgotten") {
     CHECK(world.bridge->targets().empty());
 }
 
+TEST_CASE("a worker that was attached before it had a name gets one") {
+    World world;
+    world.add_worker("w1");
+    world.source.now.workers[0].named = false;
+    FakeClient& client = world.add_client();
+    world.attach(client);
+    const dap::Worker listed = world.source.now.workers[0];
+    world.unlist("w1");
+    world.look();
+    world.timers.advance(seconds(1));
+    CHECK(world.source.asked_listening);
+    world.source.now.workers.push_back(listed);
+    world.source.now.workers[0].named = true;
+    world.source.now.workers[0].waiting = false;
+    world.source.now.workers[0].info["name"] = "square";
+    world.look();
+    CHECK(world.bridge->targets()[0]["name"] == "square");
+    CHECK(world.bridge->targets()[0]["state"] == "attached");
+}
+
 TEST_CASE("rayTargets answers from a look that began after it") {
     World world;
     FakeClient& client = world.add_client();

@@ -54,14 +54,19 @@ class FakeSource : public dap::WorkerSource {
   public:
     dap::WorkerSnapshot now;
     std::uint64_t asked = 0;  ///< number that the next snapshot must have
+    bool asked_listening = false;
     std::size_t waiting_sessions = 0;
 
     const dap::WorkerSnapshot& snapshot() const override { return now; }
-    std::uint64_t refresh(bool) override { return asked = now.number + 1; }
+    std::uint64_t refresh(bool listening) override {
+        asked_listening = listening;
+        return asked = now.number + 1;
+    }
     void set_waiting_sessions(std::size_t count) override { waiting_sessions = count; }
     /// By id, or by name where that is no id; an unset target means all.
     dap::Result<std::vector<std::size_t>> choose(const std::vector<dap::Worker>& candidates,
                                                  const nlohmann::json& arguments) const override;
+    std::string leave_expression() const override { return "leave"; }
     bool names_one(const std::string& target) const override { return target.starts_with("w"); }
     std::string setup_expression(const nlohmann::json& arguments, bool first) const override;
 };

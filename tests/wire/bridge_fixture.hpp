@@ -36,6 +36,7 @@ class FakeSource : public dap::WorkerSource {
     dap::Result<std::vector<std::size_t>> choose(const std::vector<dap::Worker>& candidates,
                                                  const nlohmann::json& arguments) const override;
     /// Ids of fake workers begin with "worker-".
+    std::string leave_expression() const override { return "leave"; }
     bool names_one(const std::string& target) const override { return target.rfind("worker-", 0) == 0; }
     std::string setup_expression(const nlohmann::json& arguments, bool first) const override;
 
