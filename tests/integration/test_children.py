@@ -160,6 +160,39 @@ def test_a_subprocess_is_let_go_where_no_client_takes_it(submit, attach):
     assert job.result() == [49]
 
 
+def test_clients_that_misbehave_leave_nothing_behind(submit, bridge, client, targets):
+    """Roots that never answer, children that come and break off at every stage: no descriptor, no worker is lost."""
+    job = submit("tasks.py", "3")
+    targets(3, state="waiting")
+
+    def descriptors():
+        return len(os.listdir(f"/proc/{bridge.process.pid}/fd"))
+
+    before = descriptors()
+    for round_number in range(6):
+        root = start_root(client)
+        configurations = [announced(root, reply=round_number % 2 == 0) for _ in range(3)]
+        children = [client() for _ in configurations]
+        for stage, (child, configuration) in enumerate(zip(children, configurations)):
+            child.initialize(**CHILDREN)
+            if stage >= 1:
+                child.send("attach", configuration)
+            if stage >= 2:
+                child.event("initialized")
+                child.request("configurationDone")
+                child.stopped()
+                child.send("evaluate", {"expression": "x", "context": "repl"})
+            child.close()
+        root.close()
+        until(lambda: all(row["state"] in ("held", "waiting") for row in targets()) and len(targets()) == 3, "three left")
+    root = start_root(client)
+    for stop in open_all(client, root, 3).values():
+        stop.client.disconnect()
+    root.disconnect()
+    assert job.result() == [10, 17, 26]
+    until(lambda: descriptors() <= before, f"{before} descriptors as before")
+
+
 CUT = """
 import sys, time
 sys.path.insert(0, {tests!r})
