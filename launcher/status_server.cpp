@@ -27,6 +27,8 @@ bool names_an_address(std::string host) {
 }  // namespace
 
 StatusServer::StatusServer(Targets targets, std::string token) : m_server(std::make_unique<httplib::Server>()) {
+    // cpp-httplib takes ownership of a raw pointer here.
+    // NOLINTNEXTLINE(cppcoreguidelines-owning-memory)
     m_server->new_task_queue = [] { return new httplib::ThreadPool(threads); };
     m_server->set_pre_routing_handler([](const httplib::Request& request, httplib::Response& response) {
         if (names_an_address(request.get_header_value("Host")))
