@@ -304,7 +304,9 @@ void Bridge::hold(Link& link, std::optional<milliseconds> hold_for) {
         limit->set(*hold_for, [this, &link] { release(link, "its holdFor ran out"); });
         m_hold_limits[id] = std::move(limit);
     }
-    assign_workers();
+    // Who waits gets it by the next look, never from here: the caller may have another session in mind (takeOver).
+    if (!m_waiting.empty())
+        fresh_look();
 }
 
 void Bridge::release(Link& link, const std::string& why) {

@@ -206,11 +206,12 @@ void SingleMode::on_client_lost() {
     Link* link = std::exchange(m_link, nullptr);
     if (link == nullptr)
         return;
-    if (m_releasing)
-        link->unbind();
-    else
+    if (!m_releasing && !m_arguments.resume_on_disconnect) {
         m_bridge.hold(*link, m_arguments.hold_for);
-    if (!m_releasing && m_arguments.resume_on_disconnect)
+        return;
+    }
+    link->unbind();
+    if (!m_releasing)
         m_bridge.release(*link, m_session.label() + " was lost, and onDisconnect says resume");
 }
 

@@ -335,6 +335,40 @@ TEST_CASE("takeOver gives a worker to the second client and ends the first's ses
     CHECK(worker.count("attach") == 1);
 }
 
+TEST_CASE("takeOver gives the worker to who asked for it, not to one who waits for any") {
+    World world;
+    FakeWorker& worker = world.add_worker("w1");
+    FakeClient& first = world.add_client();
+    world.attach(first);
+    world.unlist("w1");
+    FakeClient& waiting = world.add_client();
+    waiting.send("attach");
+    world.look();
+    FakeClient& second = world.add_client();
+    world.attach(second, {{"target", "w1"}, {"takeOver", true}});
+    world.look();
+    CHECK_FALSE(waiting.has_event("initialized"));
+    const std::int64_t request = second.send("marked");
+    world.settle();
+    worker.answer(worker.last("marked"));
+    second.expect_success(request);
+}
+
+TEST_CASE("onDisconnect resume lets the worker go, whoever waits for one") {
+    World world;
+    FakeWorker& worker = world.add_worker("w1");
+    FakeClient& first = world.add_client();
+    world.attach(first, {{"onDisconnect", "resume"}});
+    world.unlist("w1");
+    FakeClient& waiting = world.add_client();
+    waiting.send("attach");
+    world.look();
+    first.line.break_off();
+    world.settle();
+    CHECK(worker.count("disconnect") == 1);
+    CHECK_FALSE(waiting.has_event("initialized"));
+}
+
 TEST_CASE("takeOver of a worker that is not attached yet waits for its rest") {
     World world;
     FakeWorker& worker = world.add_worker("w1");
