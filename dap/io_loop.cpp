@@ -103,8 +103,6 @@ class Connection : public std::enable_shared_from_this<Connection> {
         m_may_write.notify();
     }
 
-    void drop_queue() { m_queue.clear(); }
-
     /// The connection was never possible.
     void fail(const std::string& why) { tell_closed({ErrorCode::worker_unreachable, why}); }
 
@@ -267,7 +265,6 @@ class ConnectionWire : public Wire {
     ConnectionWire& operator=(const ConnectionWire&) = delete;
 
     void send(std::string body) override { m_connection->send(std::move(body)); }
-    void abort() override { m_connection->drop_queue(); }
     void pause_reading(bool paused) override { m_connection->pause_reading(paused); }
 
   private:

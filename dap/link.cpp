@@ -65,9 +65,8 @@ void Link::let_go(Connector& connector) {
     start(connector, arguments, "", nullptr);
 }
 
-void Link::bind(const AttachArguments& arguments, std::string setup, LinkUser& user) {
+void Link::bind(std::string setup, LinkUser& user) {
     m_user = &user;
-    m_attach = arguments.worker;
     m_setup = std::move(setup);
     m_rebinding = true;
     m_unseen_stops = 0;

@@ -68,7 +68,6 @@ class Link : private WireUser {
     LinkUser* user() const { return m_user; }
     /// Whether configurationDone went out: from then on the worker runs under the debugger.
     bool is_configured() const { return m_configured; }
-    bool is_attached() const { return m_state == State::attached; }
     /// Whether its worker is on the way out: no session may have it until the link is gone.
     bool is_leaving() const { return m_state == State::releasing || m_state == State::ended; }
     const Stops& stops() const { return m_stops; }
@@ -87,7 +86,7 @@ class Link : private WireUser {
     void let_go(Connector& connector);
 
     /// A held link gets a new user: what the former one set is cleared, `setup` is evaluated, then on_link_ready.
-    void bind(const AttachArguments& arguments, std::string setup, LinkUser& user);
+    void bind(std::string setup, LinkUser& user);
 
     /// The user goes. It is told that its unanswered requests are lost. A link whose configuration is not done is
     /// released, which leaves the worker waiting as it was; any other is held.
@@ -103,7 +102,7 @@ class Link : private WireUser {
     std::int64_t worker_seq(std::int64_t user_seq) const;
 
     /// Leaves the worker: one that is under the debugger runs on without, one that still waits for a client goes on
-    /// waiting. Sends `disconnect`, never more. The user hears of the end within 2 s.
+    /// waiting. Sends `disconnect`, never more. The user hears of the end within 5 s.
     void release();
     void pause_reading(bool paused);
 
@@ -146,7 +145,6 @@ class Link : private WireUser {
     Deadline m_deadline;
     State m_state = State::connecting;
     bool m_configured = false;
-    bool m_quick_ack = true;
     bool m_rebinding = false;      ///< ready means "attached already"
     bool m_stop_is_due = false;    ///< the worker waited and was let through, but did not tell of its stop yet
     bool m_disconnecting = false;  ///< the leave was answered, or took too long

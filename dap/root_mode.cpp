@@ -25,7 +25,7 @@ RootMode::RootMode(Session& session, Bridge& bridge, std::int64_t attach_seq, At
 }
 
 void RootMode::look() {
-    if (m_bridge.snapshot_number() < m_snapshot_needed)
+    if (!m_configured || m_bridge.snapshot_number() < m_snapshot_needed)
         return;
     const std::string trouble = m_bridge.trouble();
     const std::string state = trouble.empty() ? "Watching for Ray workers that pause at breakpoint()" : trouble;
@@ -60,7 +60,11 @@ void RootMode::on_request(const std::string& /*body*/, const Envelope& request, 
         m_session.respond(request.seq, command, nullptr);
     } else if (command == "threads") {
         m_session.respond(request.seq, command, {{"threads", nlohmann::json::array()}});
-    } else if (command == "configurationDone" || command == "cancel" || command == "pause") {
+    } else if (command == "configurationDone") {
+        m_session.respond(request.seq, command, nullptr);
+        m_configured = true;
+        look();
+    } else if (command == "cancel" || command == "pause") {
         m_session.respond(request.seq, command, nullptr);
     } else if (command == "rayAnnounce") {
         m_bridge.withdraw(m_session);

@@ -29,7 +29,8 @@ class RootMode : public SessionMode {
     const AttachArguments& arguments() const { return m_arguments; }
     const Breakpoints& breakpoints() const { return m_breakpoints; }
     std::uint64_t snapshot_needed() const { return m_snapshot_needed; }
-    /// A look at the cluster was made: announces what is new.
+    /// A look at the cluster was made: announces what is new. Before configurationDone it does nothing: the client is
+    /// still about to set the breakpoints that each child is to have.
     void look();
     /// The worker's link ended: its next pause is a new one.
     void forget(const std::string& worker_id) { m_announced.erase(worker_id); }
@@ -50,6 +51,7 @@ class RootMode : public SessionMode {
     Bridge& m_bridge;
     AttachArguments m_arguments;
     std::uint64_t m_snapshot_needed;
+    bool m_configured = false;
     bool m_with_held = true;  ///< the next look announces held workers, too
     Breakpoints m_breakpoints;
     std::int64_t m_last_breakpoint = 0;

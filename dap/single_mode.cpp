@@ -90,7 +90,7 @@ void SingleMode::use(Link& link, Connector& connector, const std::string& setup)
     m_wait_end.clear();
     m_link = &link;
     if (link.is_configured())
-        link.bind(m_arguments, setup, *this);
+        link.bind(setup, *this);
     else
         link.start(connector, m_arguments, setup, this);
 }

@@ -29,15 +29,13 @@ class WireUser {
     virtual void on_congested(bool congested) = 0;
 };
 
-/// One end of a stream that carries DAP bodies. Destroying it closes the stream once the queue was written, or at
-/// once where `abort` was called; its user hears nothing any more.
+/// One end of a stream that carries DAP bodies. Destroying it closes the stream once the queue was written; its
+/// user hears nothing any more.
 class Wire {
   public:
     virtual ~Wire() = default;
     /// Queues one body; framing is added.
     virtual void send(std::string body) = 0;
-    /// Drops what is queued.
-    virtual void abort() = 0;
     /// Stops or restarts reading: back-pressure.
     virtual void pause_reading(bool paused) = 0;
 };

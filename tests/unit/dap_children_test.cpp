@@ -113,6 +113,20 @@ TEST_CASE("a root answers at once: no threads, breakpoints for later, the rest w
     CHECK(worker.last("setExceptionBreakpoints")["arguments"]["filters"] == json{"raised", "uncaught"});
 }
 
+TEST_CASE("a root announces nothing before configurationDone: its breakpoints are still to come") {
+    World world;
+    FakeWorker& worker = world.add_worker("w1");
+    FakeClient& root = world.add_client("test", takes_children);
+    root.send("attach");
+    root.expect_event("initialized");
+    world.look();
+    CHECK(root.count_requests("startDebugging") == 0);
+    root.send("setBreakpoints", {{"source", {{"path", "/a.py"}}}, {"breakpoints", {{{"line", 3}}}}});
+    root.expect_success(root.send("configurationDone"));
+    open_child(world, next_child(root));
+    CHECK(worker.count("setBreakpoints") == 1);
+}
+
 TEST_CASE("children inherit the root's arguments") {
     World world;
     FakeWorker& worker = world.add_worker("w1");

@@ -24,7 +24,6 @@ class FakeWire : public dap::Wire {
         m_line.sent.push_back(dap::parse_json_or_null(body));
         m_line.sent_bytes.push_back(std::move(body));
     }
-    void abort() override { m_line.sent.clear(); }
     void pause_reading(bool paused) override { m_line.reading_paused = paused; }
 
   private:
