@@ -1,5 +1,6 @@
 #include "dap/attach_arguments.hpp"
 
+#include <algorithm>
 #include <iterator>
 #include <memory>
 
@@ -120,8 +121,21 @@ Result<AttachArguments> read_attach_arguments(const nlohmann::json& arguments) {
     result.allow_terminate = flag(result.all, "allowTerminate", false);
     result.take_over = flag(result.all, "takeOver", false);
     if (const nlohmann::json& sessions = member(result.all, "sessions"); sessions.is_string())
-        result.sessions = sessions == "children" ? SessionKind::children : SessionKind::single;
+        result.sessions = sessions == "children" ? SessionKind::children
+                          : sessions == "merged" ? SessionKind::merged
+                                                 : SessionKind::single;
     return result;
+}
+
+nlohmann::json AttachArguments::exception_filters(nlohmann::json arguments) const {
+    if (!arguments.is_object())
+        arguments = nlohmann::json::object();
+    nlohmann::json& filters = arguments["filters"];
+    if (!filters.is_array())
+        filters = nlohmann::json::array();
+    if (post_mortem && std::find(filters.begin(), filters.end(), "uncaught") == filters.end())
+        filters.push_back("uncaught");
+    return arguments;
 }
 
 AttachArguments arguments_for(AttachArguments arguments, const std::string& worker_id) {

@@ -15,7 +15,7 @@
 namespace dap {
 
 /// How workers are shown (attach argument `sessions`).
-enum class SessionKind { single, children };
+enum class SessionKind { single, children, merged };
 
 struct AttachArguments {
     nlohmann::json all;     ///< as the client gave them
@@ -30,6 +30,10 @@ struct AttachArguments {
     bool post_mortem = true;
     bool allow_terminate = false;
     bool take_over = false;
+
+    /// Arguments of `setExceptionBreakpoints` as the worker gets them: with the filter `uncaught` unless postMortem is
+    /// off, since a worker that waits with an exception stops only with it. `arguments`: the client's, or null.
+    nlohmann::json exception_filters(nlohmann::json arguments) const;
 };
 
 /// `arguments` may be null or an object.

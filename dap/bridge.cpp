@@ -92,16 +92,16 @@ void Bridge::workers_changed() {
     name_links();
     std::erase_if(m_fresh_from, [this](const auto& entry) { return entry.second <= snapshot_number(); });
     assign_workers();
-    // Announcing may end a session whose client is gone.
-    std::vector<int> roots;
+    // A look may end a session whose client is gone.
+    std::vector<int> watchers;
     for (const auto& [id, session] : m_sessions) {
-        if (session->root_mode() != nullptr)
-            roots.push_back(id);
+        if (session->watches())
+            watchers.push_back(id);
     }
-    for (const int id : roots) {
+    for (const int id : watchers) {
         const auto found = m_sessions.find(id);
-        if (found != m_sessions.end() && !found->second->is_over())
-            found->second->root_mode()->look();
+        if (found != m_sessions.end() && found->second->watches())
+            found->second->mode()->look();
     }
     answer_listings();
 }
@@ -130,14 +130,13 @@ void Bridge::stop_finding(SingleMode& mode) {
 }
 
 void Bridge::count_waiting() {
-    const auto roots = std::count_if(m_sessions.begin(), m_sessions.end(), [](const auto& entry) {
-        return entry.second->root_mode() != nullptr && !entry.second->is_over();
-    });
-    m_source.set_waiting_sessions(m_waiting.size() + static_cast<std::size_t>(roots));
+    const auto watchers =
+        std::count_if(m_sessions.begin(), m_sessions.end(), [](const auto& entry) { return entry.second->watches(); });
+    m_source.set_waiting_sessions(m_waiting.size() + static_cast<std::size_t>(watchers));
 }
 
 void Bridge::give_up(SingleMode& mode) {
-    mode.fail_attach(why_nothing(mode));
+    mode.fail_attach(mode.last_failure() ? *mode.last_failure() : why_nothing(mode.arguments().target));
 }
 
 void Bridge::assign_workers() {
@@ -204,7 +203,7 @@ Bridge::Assigned Bridge::assign_worker(SingleMode& mode) {
             mode.fail_attach(in_session(*taken));
             return Assigned::yes;
         }
-        other->single()->yield_to(mode.session().label());
+        other->mode()->yield(*taken, mode.session().label());
         if (taken->is_leaving())
             return Assigned::soon;  // it was not attached yet: it can be had after its rest
         give(mode, taken->worker());
@@ -231,27 +230,40 @@ Link& Bridge::add_link(const Worker& worker) {
                 .first->second;
 }
 
-void Bridge::give(SingleMode& mode, const Worker& found) {
-    const Worker worker = found;  // the mode's former state may own what `found` refers to
+void Bridge::give(SingleMode& mode, const Worker& worker) {
     stop_finding(mode);
+    mode.use(take(mode.session(), worker, mode.arguments()));
+}
+
+Taken Bridge::take(const Session& session, const Worker& found, const AttachArguments& arguments) {
+    const Worker worker = found;  // the caller's former state may own what `found` refers to
     m_hold_limits.erase(worker.id);
     m_root_of.erase(worker.id);
-    if (mode.session().root() != 0)
-        m_root_of[worker.id] = mode.session().root();
+    if (session.root() != 0)
+        m_root_of[worker.id] = session.root();
     Link* link = link_of(worker);
     const bool first = link == nullptr;
     if (first)
         link = &add_link(worker);
-    mode.use(*link, m_connector, m_source.setup_expression(mode.arguments().all, first));
+    return {*link, m_connector, m_source.setup_expression(arguments.all, first)};
 }
 
-Error Bridge::why_nothing(const SingleMode& mode) const {
-    if (mode.last_failure())
-        return *mode.last_failure();
+void Taken::use(const AttachArguments& arguments, LinkUser& user) const {
+    if (link.is_configured())
+        link.bind(setup, user);
+    else
+        link.start(connector, arguments, setup, &user);
+}
+
+bool Bridge::is_free(const Worker& worker) const {
+    const Link* link = link_of(worker);
+    return link == nullptr || (link->user() == nullptr && !link->is_leaving());
+}
+
+Error Bridge::why_nothing(const std::optional<std::string>& target) const {
     if (m_source.snapshot().trouble)
         return *m_source.snapshot().trouble;
     const std::vector<Worker> workers = known_workers();
-    const std::optional<std::string>& target = mode.arguments().target;
     if (target && !workers.empty()) {
         std::vector<const Worker*> all;
         all.reserve(workers.size());
@@ -337,8 +349,8 @@ void Bridge::on_link_gone(Link& link) {
     // What the dashboard said before may be about the pause that just ended.
     m_fresh_from[id] = fresh_look();
     for (const auto& [number, session] : m_sessions) {
-        if (session->root_mode() != nullptr)
-            session->root_mode()->forget(id);
+        if (session->mode() != nullptr)
+            session->mode()->forget(id);
     }
 }
 

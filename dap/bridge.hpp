@@ -33,6 +33,16 @@ struct Pause {
     std::int64_t number;
 };
 
+/// A worker's link for the session that takes it, and what its use needs.
+struct Taken {
+    Link& link;
+    Connector& connector;
+    std::string setup;
+
+    /// Starts a new link, or binds a held one.
+    void use(const AttachArguments& arguments, LinkUser& user) const;
+};
+
 /// What a one-shot id stands for.
 struct Announcement {
     int session = 0;  ///< who announced it
@@ -72,6 +82,12 @@ class Bridge : private LinkOwner {
     void stop_finding(SingleMode& mode);
     /// The session's wait is over: fails its attach with the reason.
     void give_up(SingleMode& mode);
+    /// Why nothing can be attached that `target` means, or any worker where it is unset.
+    Error why_nothing(const std::optional<std::string>& target) const;
+    /// The worker's link for `session`: held, or new. The caller binds or starts it at once.
+    Taken take(const Session& session, const Worker& worker, const AttachArguments& arguments);
+    /// Whether a session may take the worker: it has no link, or a held one.
+    bool is_free(const Worker& worker) const;
     /// The session no longer uses `link`. `hold_for`: none holds without limit.
     void hold(Link& link, std::optional<std::chrono::milliseconds> hold_for);
     /// Lets the worker go. `why` is logged.
@@ -88,8 +104,8 @@ class Bridge : private LinkOwner {
     /// Why the last look at the cluster failed; empty where it did not.
     std::string trouble() const;
 
-    /// A root session began: polling becomes frequent.
-    void add_root() { count_waiting(); }
+    /// A session began to watch the cluster: looks become frequent.
+    void add_watcher() { count_waiting(); }
     /// Pauses that `arguments` mean and nobody takes care of. Held workers are among them with `with_held`, and always
     /// where they stopped while held. Errors: as WorkerSource::choose.
     Result<std::vector<Pause>> pauses(const nlohmann::json& arguments, bool with_held) const;
@@ -125,7 +141,6 @@ class Bridge : private LinkOwner {
     };
     Assigned assign_worker(SingleMode& mode);
     void give(SingleMode& mode, const Worker& worker);
-    Error why_nothing(const SingleMode& mode) const;
     Error in_session(const Link& link) const;
     Session* session_of(const Link& link) const;
     Link* link_of(const Worker& worker) const;

@@ -100,18 +100,19 @@ void Link::tell_lost(LinkUser& user, const Error& reason) {
 }
 
 void Link::forward(const std::string& body, const Envelope& envelope) {
-    if (envelope.name == "configurationDone") {
-        m_configured = true;
-        m_stop_is_due = m_worker.waiting;
-    } else if (envelope.name == "setBreakpoints" || envelope.name == "setFunctionBreakpoints") {
-        note_breakpoints(envelope.name, member(parse_json_or_null(body), "arguments"));
-    }
+    const bool sets = envelope.name == "setBreakpoints" || envelope.name == "setFunctionBreakpoints";
+    note_request(envelope.name, sets ? member(parse_json_or_null(body), "arguments") : nlohmann::json());
     m_pending[++m_seq] = {Purpose::user, envelope.seq, envelope.name};
     m_wire->send(with_seq(body, envelope, m_seq));
 }
 
+void Link::ask(std::int64_t user_seq, std::string_view command, const nlohmann::json& arguments) {
+    note_request(command, arguments);
+    send(Purpose::user, command, arguments, user_seq);
+}
+
 void Link::request(std::string_view command, const nlohmann::json& arguments) {
-    note_breakpoints(command, arguments);
+    note_request(command, arguments);
     send(Purpose::nothing, command, arguments);
 }
 
@@ -368,9 +369,12 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
     }
 }
 
-void Link::note_breakpoints(std::string_view command, const nlohmann::json& arguments) {
+void Link::note_request(std::string_view command, const nlohmann::json& arguments) {
     const bool any = !member(arguments, "breakpoints").empty() || !member(arguments, "lines").empty();
-    if (command == "setFunctionBreakpoints")
+    if (command == "configurationDone") {
+        m_configured = true;
+        m_stop_is_due = m_worker.waiting;
+    } else if (command == "setFunctionBreakpoints")
         m_has_function_breakpoints = any;
     else if (command == "setBreakpoints" && any)
         m_sources.insert(dump(member(arguments, "source")));
@@ -397,8 +401,8 @@ void Link::set_up() {
     });
 }
 
-void Link::send(Purpose purpose, std::string_view command, const nlohmann::json& arguments) {
-    m_pending[++m_seq] = {purpose, 0, std::string(command)};
+void Link::send(Purpose purpose, std::string_view command, const nlohmann::json& arguments, std::int64_t user_seq) {
+    m_pending[++m_seq] = {purpose, user_seq, std::string(command)};
     m_wire->send(make_request(m_seq, command, arguments));
 }
 

@@ -94,6 +94,8 @@ class Link : private WireUser {
 
     /// Forwards a request of the user, `seq` replaced.
     void forward(const std::string& body, const Envelope& envelope);
+    /// Sends a request that the user makes itself; it is answered as the user's number `user_seq`.
+    void ask(std::int64_t user_seq, std::string_view command, const nlohmann::json& arguments);
     /// Sends a request of the bridge's own; its answer goes nowhere.
     void request(std::string_view command, const nlohmann::json& arguments);
     /// Forwards the user's response to a request of the worker.
@@ -126,10 +128,10 @@ class Link : private WireUser {
     void on_setup_done();
     void announce_orphan(const std::string& body);
     void note_event(const std::string& body, const Envelope& envelope);
-    void note_breakpoints(std::string_view command, const nlohmann::json& arguments);
+    void note_request(std::string_view command, const nlohmann::json& arguments);
     void clear_breakpoints();
     void set_up();
-    void send(Purpose purpose, std::string_view command, const nlohmann::json& arguments);
+    void send(Purpose purpose, std::string_view command, const nlohmann::json& arguments, std::int64_t user_seq = 0);
     void expect(std::chrono::milliseconds within, std::string what);
     void send_leave();
     void send_disconnect();

@@ -8,16 +8,8 @@
 
 namespace dap {
 
-namespace {
-
-// Ray reports what runs in a worker up to a second after it began, and a session keeps the name it was announced with.
-// Looks come every 250 ms while a root lives.
-constexpr int most_nameless_looks = 8;
-
-}  // namespace
-
 RootMode::RootMode(Session& session, Bridge& bridge, std::int64_t attach_seq, AttachArguments arguments)
-    : m_session(session), m_bridge(bridge), m_arguments(std::move(arguments)), m_snapshot_needed(bridge.fresh_look()) {
+    : m_session(session), m_bridge(bridge), m_arguments(std::move(arguments)), m_watch(session, bridge, m_arguments) {
     spdlog::info("{}: watches for workers that pause", session.label());
     // nvim-dap warns after 4 s without an answer, so neither waits for the other.
     m_session.respond(attach_seq, "attach", nullptr);
@@ -25,30 +17,14 @@ RootMode::RootMode(Session& session, Bridge& bridge, std::int64_t attach_seq, At
 }
 
 void RootMode::look() {
-    if (!m_configured || m_bridge.snapshot_number() < m_snapshot_needed)
+    if (!m_configured || !m_watch.has_fresh_look())
         return;
-    const std::string trouble = m_bridge.trouble();
-    const std::string state = trouble.empty() ? "Watching for Ray workers that pause at breakpoint()" : trouble;
-    if (state != std::exchange(m_shown, state))
-        m_session.send_event("output", {{"category", "console"}, {"output", "ray-dap: " + state + "\n"}});
-    const Result<std::vector<Pause>> pauses = m_bridge.pauses(m_arguments.all, m_with_held);
-    if (!pauses) {
-        if (pauses.error().message != std::exchange(m_shown, pauses.error().message))
-            m_session.send_event("output",
-                                 {{"category", "important"}, {"output", "ray-dap: " + pauses.error().message + "\n"}});
+    const Result<std::vector<Worker>> news = m_watch.news();
+    m_watch.tell(news ? m_watch.state() : news.error().message);
+    if (!news)
         return;
-    }
-    m_with_held = false;
-    for (const Pause& pause : *pauses) {
-        const auto known = m_announced.find(pause.worker.id);
-        if (known != m_announced.end() && known->second == pause.number)
-            continue;
-        if (!pause.worker.named && ++m_nameless[pause.worker.id] < most_nameless_looks)
-            continue;
-        m_nameless.erase(pause.worker.id);
-        m_announced[pause.worker.id] = pause.number;
-        m_session.announce(pause.worker, m_arguments);
-    }
+    for (const Worker& worker : *news)
+        m_session.announce(worker, m_arguments);
 }
 
 void RootMode::on_request(const std::string& /*body*/, const Envelope& request, nlohmann::json arguments) {
@@ -68,9 +44,7 @@ void RootMode::on_request(const std::string& /*body*/, const Envelope& request, 
         m_session.respond(request.seq, command, nullptr);
     } else if (command == "rayAnnounce") {
         m_bridge.withdraw(m_session);
-        m_announced.clear();
-        m_with_held = true;
-        m_snapshot_needed = m_bridge.fresh_look();
+        m_watch.start_again();
         m_session.respond(request.seq, command, nullptr);
     } else if (command == "terminate") {
         m_session.respond(request.seq, command, nullptr);

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "dap/attach_arguments.hpp"
+#include "dap/cluster_watch.hpp"
 #include "dap/session.hpp"
 #include "dap/session_mode.hpp"
-#include "dap/worker_source.hpp"
 
 namespace dap {
 
@@ -28,13 +28,12 @@ class RootMode : public SessionMode {
 
     const AttachArguments& arguments() const { return m_arguments; }
     const Breakpoints& breakpoints() const { return m_breakpoints; }
-    std::uint64_t snapshot_needed() const { return m_snapshot_needed; }
-    /// A look at the cluster was made: announces what is new. Before configurationDone it does nothing: the client is
-    /// still about to set the breakpoints that each child is to have.
-    void look();
-    /// The worker's link ended: its next pause is a new one.
-    void forget(const std::string& worker_id) { m_announced.erase(worker_id); }
 
+    /// Announces what is new. Before configurationDone it does nothing: the client is still about to set the
+    /// breakpoints that each child is to have.
+    void look() override;
+    bool watches() const override { return true; }
+    void forget(const std::string& worker_id) override { m_watch.forget(worker_id); }
     bool is_over() const override { return false; }
     void on_request(const std::string& body, const Envelope& request, nlohmann::json arguments) override;
     void on_response(const std::string& body, const Envelope& response) override;
@@ -50,14 +49,10 @@ class RootMode : public SessionMode {
     Session& m_session;
     Bridge& m_bridge;
     AttachArguments m_arguments;
-    std::uint64_t m_snapshot_needed;
+    ClusterWatch m_watch;
     bool m_configured = false;
-    bool m_with_held = true;  ///< the next look announces held workers, too
     Breakpoints m_breakpoints;
     std::int64_t m_last_breakpoint = 0;
-    std::string m_shown;
-    std::map<std::string, int> m_nameless;            ///< worker id -> looks that did not name it
-    std::map<std::string, std::int64_t> m_announced;  ///< worker id -> the pause that was announced
 };
 
 }  // namespace dap

@@ -8,6 +8,7 @@
 #include "dap/bridge.hpp"
 #include "dap/capabilities.hpp"
 #include "dap/json_text.hpp"
+#include "dap/merged_mode.hpp"
 #include "dap/message.hpp"
 #include "dap/root_mode.hpp"
 #include "dap/single_mode.hpp"
@@ -175,21 +176,29 @@ void Session::on_attach(const Envelope& request, const nlohmann::json& arguments
         respond_error(request.seq, request.name, read.error());
         return;
     }
-    if (wants_children(*read)) {
-        auto mode = std::make_unique<RootMode>(*this, m_bridge, request.seq, std::move(*read));
-        m_root_mode = mode.get();
-        m_mode = std::move(mode);
-        m_bridge.add_root();
-        return;
+    switch (kind_of(*read)) {
+        case SessionKind::single:
+            begin_single(request.seq, std::move(*read)).find_worker();
+            return;
+        case SessionKind::children: {
+            auto mode = std::make_unique<RootMode>(*this, m_bridge, request.seq, std::move(*read));
+            m_root_mode = mode.get();
+            m_mode = std::move(mode);
+            break;
+        }
+        case SessionKind::merged:
+            m_mode = std::make_unique<MergedMode>(*this, m_bridge, m_timers, request.seq, std::move(*read));
+            break;
     }
-    begin_single(request.seq, std::move(*read)).find_worker();
+    m_bridge.add_watcher();
 }
 
-bool Session::wants_children(const AttachArguments& arguments) const {
+SessionKind Session::kind_of(const AttachArguments& arguments) const {
     if (arguments.sessions)
-        return *arguments.sessions == SessionKind::children;
-    const bool one = arguments.target && m_bridge.names_one(*arguments.target);
-    return m_client_traits.starts_debugging && !one;
+        return *arguments.sessions;
+    if (arguments.target && m_bridge.names_one(*arguments.target))
+        return SessionKind::single;
+    return m_client_traits.starts_debugging ? SessionKind::children : SessionKind::merged;
 }
 
 SingleMode& Session::begin_single(std::int64_t attach_seq, AttachArguments arguments) {
@@ -262,6 +271,11 @@ void Session::end(const std::string& why, bool attached) {
     if (m_disconnect_seq)
         respond(*m_disconnect_seq, "disconnect", nullptr);
     m_close.set(m_disconnect_seq ? close_within : disconnect_within, [this] { close(); });
+}
+
+void Session::drop(const std::string& why) {
+    spdlog::warn("{}: dropped: {}", label(), why);
+    close();
 }
 
 void Session::shut_down() {

@@ -53,6 +53,9 @@ class Session : public WireUser {
     /// The root session that announced this one; 0 where there is none.
     int root() const { return m_root; }
     bool has(const Link& link) const { return m_mode && m_mode->has(link); }
+    /// Null before the attach.
+    SessionMode* mode() const { return m_mode.get(); }
+    bool watches() const { return m_mode && m_mode->watches() && !is_over(); }
     /// Null where the session is of another mode.
     SingleMode* single() const { return m_single; }
     RootMode* root_mode() const { return m_root_mode; }
@@ -76,6 +79,8 @@ class Session : public WireUser {
 
     /// What the form of a `disconnect` says.
     Parting parting(const nlohmann::json& disconnect_arguments, bool allow_terminate) const;
+    /// Closes the connection: the client is as good as lost. `why` is logged.
+    void drop(const std::string& why);
     void shut_down();
 
     void on_message(std::string body) override;
@@ -89,7 +94,7 @@ class Session : public WireUser {
     void on_child_attach(const Envelope& request, const std::string& announced);
     void on_disconnect(const Envelope& request, const nlohmann::json& arguments);
     bool is_authorized(const Envelope& request, const nlohmann::json& arguments);
-    bool wants_children(const AttachArguments& arguments) const;
+    SessionKind kind_of(const AttachArguments& arguments) const;
     SingleMode& begin_single(std::int64_t attach_seq, AttachArguments arguments);
     void close();
 

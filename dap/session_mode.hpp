@@ -1,5 +1,5 @@
-// What a session does once it was told what to attach to: one worker (SingleMode) or a watch over the cluster
-// (RootMode).
+// What a session does once it was told what to attach to: one worker (SingleMode), a watch over the cluster that has
+// the client open a session for each (RootMode), or many workers as threads (MergedMode).
 //
 // A mode is owned by its Session and used on the I/O thread. It speaks to the client through the session, and never
 // hears of `initialize`, `attach`, `disconnect` twice, or broken messages: the session answers those.
@@ -35,6 +35,15 @@ class SessionMode {
     virtual void shut_down() = 0;
     /// Whether it uses `link`.
     virtual bool has(const Link& link) const = 0;
+    /// Another session, named for people, takes the worker of `link` over; the link stays as it is, for that one.
+    virtual void yield(Link& /*link*/, const std::string& /*other*/) {}
+
+    /// Whether it watches the cluster: looks are frequent then.
+    virtual bool watches() const { return false; }
+    /// A look at the cluster was made.
+    virtual void look() {}
+    /// The worker's link ended: its next pause is a new one.
+    virtual void forget(const std::string& /*worker_id*/) {}
 };
 
 }  // namespace dap

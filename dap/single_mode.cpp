@@ -1,7 +1,5 @@
 #include "dap/single_mode.hpp"
 
-#include <algorithm>
-
 #include <spdlog/spdlog.h>
 
 #include "dap/bridge.hpp"
@@ -83,16 +81,13 @@ void SingleMode::fail_attach(const Error& error) {
     m_session.respond_error(std::exchange(m_attach_seq, 0), "attach", error);
 }
 
-void SingleMode::use(Link& link, Connector& connector, const std::string& setup) {
-    spdlog::info("{}: {} {}", m_session.label(), link.is_configured() ? "takes up the held" : "attaches to",
-                 link.worker().label());
+void SingleMode::use(const Taken& taken) {
+    spdlog::info("{}: {} {}", m_session.label(), taken.link.is_configured() ? "takes up the held" : "attaches to",
+                 taken.link.worker().label());
     m_state = State::linking;
     m_wait_end.clear();
-    m_link = &link;
-    if (link.is_configured())
-        link.bind(setup, *this);
-    else
-        link.start(connector, m_arguments, setup, this);
+    m_link = &taken.link;
+    taken.use(m_arguments, *this);
 }
 
 // ---- the client's side ----------------------------------------------------------------------------------------------
@@ -102,7 +97,8 @@ void SingleMode::on_request(const std::string& body, const Envelope& request, nl
     if (command == "configurationDone") {
         on_configuration_done(body, request);
     } else if (command == "setExceptionBreakpoints") {
-        const std::string rewritten = make_request(request.seq, command, exception_filters(std::move(arguments)));
+        const std::string rewritten =
+            make_request(request.seq, command, m_arguments.exception_filters(std::move(arguments)));
         m_filters_set = m_filters_set || m_state == State::configuring;
         forward(rewritten, *scan_envelope(rewritten));
     } else if (command == "terminate") {
@@ -130,24 +126,13 @@ void SingleMode::on_configuration_done(const std::string& body, const Envelope& 
     }
     // Whatever the client chose (or left from a former session): a post-mortem stops only with this filter.
     if (!m_filters_set)
-        m_link->request("setExceptionBreakpoints", exception_filters({{"filters", nlohmann::json::array()}}));
+        m_link->request("setExceptionBreakpoints", m_arguments.exception_filters(nullptr));
     if (m_link->is_configured()) {
         m_session.respond(request.seq, request.name, nullptr);
         complete_attach();
     } else {
         m_link->forward(body, request);
     }
-}
-
-nlohmann::json SingleMode::exception_filters(nlohmann::json arguments) const {
-    if (!arguments.is_object())
-        arguments = nlohmann::json::object();
-    nlohmann::json& filters = arguments["filters"];
-    if (!filters.is_array())
-        filters = nlohmann::json::array();
-    if (m_arguments.post_mortem && std::find(filters.begin(), filters.end(), "uncaught") == filters.end())
-        filters.push_back("uncaught");
-    return arguments;
 }
 
 void SingleMode::on_terminate(const std::string& body, const Envelope& request) {
@@ -242,7 +227,7 @@ void SingleMode::apply_root_breakpoints() {
     if (!breakpoints.functions.is_null())
         m_link->request("setFunctionBreakpoints", breakpoints.functions);
     if (!breakpoints.exceptions.is_null()) {
-        m_link->request("setExceptionBreakpoints", exception_filters(breakpoints.exceptions));
+        m_link->request("setExceptionBreakpoints", m_arguments.exception_filters(breakpoints.exceptions));
         m_filters_set = true;
     }
 }
@@ -338,7 +323,7 @@ void SingleMode::end(const std::string& why) {
     m_session.end(why, attached);
 }
 
-void SingleMode::yield_to(const std::string& other) {
+void SingleMode::yield(Link& /*link*/, const std::string& other) {
     const std::string why = other + " took over " + m_link->worker().label();
     m_session.send_event("output", {{"category", "important"}, {"output", "ray-dap: " + why + ".\n"}});
     if (m_state == State::active) {

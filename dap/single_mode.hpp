@@ -17,6 +17,8 @@
 
 namespace dap {
 
+struct Taken;
+
 class SingleMode : public SessionMode, private LinkUser {
   public:
     SingleMode(Session& session, Bridge& bridge, Timers& timers, std::int64_t attach_seq, AttachArguments arguments);
@@ -35,10 +37,7 @@ class SingleMode : public SessionMode, private LinkUser {
     /// Says what is being waited for, where the client shows it.
     void show_waiting(const std::string& state);
     void fail_attach(const Error& error);
-    /// `link` is new, or held by nobody.
-    void use(Link& link, Connector& connector, const std::string& setup);
-    /// Another session takes the worker: this one ends, the link stays as it is.
-    void yield_to(const std::string& other);
+    void use(const Taken& taken);
     /// The root ends this child as its own client asked.
     void end_by_root(Parting parting);
 
@@ -50,6 +49,7 @@ class SingleMode : public SessionMode, private LinkUser {
     void on_congested(bool congested) override;
     void shut_down() override;
     bool has(const Link& link) const override { return m_link == &link; }
+    void yield(Link& link, const std::string& other) override;
 
   private:
     enum class State { waiting, linking, configuring, active, over };
@@ -69,7 +69,6 @@ class SingleMode : public SessionMode, private LinkUser {
     void on_subprocess(const std::string& body);
     void apply_root_breakpoints();
     void forward(const std::string& body, const Envelope& request);
-    nlohmann::json exception_filters(nlohmann::json arguments) const;
     void complete_attach();
     void end_progress();
     void part(Parting parting);

@@ -102,6 +102,8 @@ void FakeWorker::play() {
         const std::string command = request["command"];
         commands.push_back(command);
         requests.push_back(request);
+        if (script && script(request))
+            continue;
         if (command == "initialize" && handshakes) {
             event("output", {{"category", "telemetry"}, {"output", "debugpy"}});
             event("debugpySockets");
@@ -148,6 +150,8 @@ std::int64_t FakeClient::send(const std::string& command, const json& arguments)
     json message = {{"seq", ++seq}, {"type", "request"}, {"command", command}};
     if (!arguments.is_null())
         message["arguments"] = arguments;
+    if (command == "attach" && wants_one && !arguments.contains("sessions") && !arguments.contains("child"))
+        message["arguments"]["sessions"] = "single";
     line.hear(message);
     return seq;
 }
@@ -224,6 +228,7 @@ World::~World() {
 FakeWorker& World::add_worker(const std::string& id, const std::string& name) {
     auto made = std::make_unique<FakeWorker>();
     FakeWorker& worker = *made;
+    worker.id = id;
     worker.ip = "10.0.0." + std::to_string(workers.size() + 1);
     worker.port = static_cast<std::uint16_t>(50000 + workers.size());
     workers[id] = std::move(made);
@@ -242,6 +247,7 @@ FakeWorker& World::add_worker(const std::string& id, const std::string& name) {
 
 FakeWorker& World::add_subprocess(const std::string& id, const std::string& parent) {
     auto made = std::make_unique<FakeWorker>();
+    made->id = id;
     made->ip = workers.at(parent)->ip;
     made->port = workers.at(parent)->port;
     return *(workers[id] = std::move(made));
@@ -265,6 +271,7 @@ FakeClient& World::add_client(const std::string& client_id, const json& more) {
     if (!client_id.empty()) {
         json arguments = {{"clientID", client_id}, {"adapterID", "ray"}};
         arguments.update(more);
+        client.wants_one = !arguments.contains("supportsStartDebuggingRequest");
         client.expect_success(client.send("initialize", arguments));
     }
     return client;

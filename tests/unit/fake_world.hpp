@@ -74,6 +74,7 @@ class FakeSource : public dap::WorkerSource {
 /// A scripted debugpy behind a line. Answers in debugpy's order unless told to keep quiet.
 struct FakeWorker {
     Line line;
+    std::string id;
     std::string ip;
     std::uint16_t port = 0;
     bool connects = true;    ///< else the connection is refused at once
@@ -84,6 +85,8 @@ struct FakeWorker {
     std::int64_t attach_seq = 0;
     std::vector<std::string> commands;  ///< of all requests that came, in order
     std::vector<nlohmann::json> requests;
+    /// Takes a request before the worker's own habits; false leaves it to them.
+    std::function<bool(const nlohmann::json& request)> script;
 
     void event(const std::string& name, const nlohmann::json& body = nlohmann::json::object());
     void answer(const nlohmann::json& request, const nlohmann::json& body = nlohmann::json::object());
@@ -100,6 +103,8 @@ struct FakeWorker {
 struct FakeClient {
     Line line;
     std::int64_t seq = 0;
+    /// Attaches with `sessions: "single"` where it does not say what it wants.
+    bool wants_one = true;
 
     std::int64_t send(const std::string& command, const nlohmann::json& arguments = nullptr);
     nlohmann::json expect_response(std::int64_t request_seq);

@@ -40,7 +40,7 @@ class RawClient {
     /// Says `initialize`.
     nlohmann::json initialize(const std::string& client_id = "test");
     /// From `initialize` to the stop, whose event it returns.
-    nlohmann::json attach(const nlohmann::json& arguments = nlohmann::json::object());
+    nlohmann::json attach(const nlohmann::json& arguments = {{"sessions", "single"}});
 
     /// Reads until the other side closes.
     void read_to_end();

@@ -119,7 +119,7 @@ TEST_CASE("wire: an address that refuses connections is named") {
     BridgeFixture bridge({gone, worker.row()});
     RawClient client(bridge.port());
     client.initialize();
-    client.request("attach", json::object());
+    client.request("attach", {{"sessions", "single"}});
     client.event("initialized");
     CHECK(worker.connections() == 1);
 }
@@ -137,7 +137,7 @@ TEST_CASE("wire: a killed client's worker is held, and the next attach takes it 
     bridge.set_workers({});  // the dashboard no longer reports it: it has a debugger
     RawClient client(bridge.port());
     client.initialize();
-    const std::int64_t attach = client.request("attach", json::object());
+    const std::int64_t attach = client.request("attach", {{"sessions", "single"}});
     client.event("initialized");
     client.ask("configurationDone");
     CHECK(client.response(attach)["success"] == true);
@@ -223,7 +223,7 @@ TEST_CASE("wire: a client lost before configurationDone leaves the worker waitin
     {
         RawClient client(bridge.port());
         client.initialize();
-        client.request("attach", json::object());
+        client.request("attach", {{"sessions", "single"}});
         client.event("initialized");
         client.kill();
     }
@@ -242,7 +242,7 @@ TEST_CASE("wire: a worker that was let go while it waited is there for the next,
     {
         RawClient client(bridge.port());
         client.initialize();
-        client.request("attach", json::object());
+        client.request("attach", {{"sessions", "single"}});
         client.event("initialized");
         client.kill();
     }
@@ -308,7 +308,7 @@ TEST_CASE("wire: disconnect releases, suspends, or holds for a window that is go
         BridgeFixture bridge({worker.row()});
         RawClient client(bridge.port());
         client.initialize(one.client);
-        client.request("attach", json::object());
+        client.request("attach", {{"sessions", "single"}});
         client.event("initialized");
         client.ask("configurationDone");
         client.event("stopped");
