@@ -148,11 +148,11 @@ def client(bridge: Bridge) -> Callable[..., DapClient]:
 
 @pytest.fixture
 def attach(bridge: Bridge) -> Callable[..., Stop]:
-    """One client attached with the given arguments, at its first stop."""
+    """One client attached to one worker with the given arguments, at its first stop."""
 
     def start(breakpoints: Optional[dict] = None, filters: Optional[list] = None, **arguments: Any) -> Stop:
         client = bridge.client()
-        client.attach(arguments, breakpoints, filters, timeout=40)
+        client.attach({"sessions": "single", **arguments}, breakpoints, filters, timeout=40)
         return client.stop()
 
     return start

@@ -243,8 +243,7 @@ TEST_CASE("merged: breakpoints reach all workers, those that join later too; ver
     CHECK(changed["breakpoint"]["verified"] == true);
     CHECK(client.count_events("breakpoint") == 0);
 
-    second.event("breakpoint",
-                 {{"reason", "changed"}, {"breakpoint", {{"id", 0}, {"verified", true}, {"line", 5}}}});
+    second.event("breakpoint", {{"reason", "changed"}, {"breakpoint", {{"id", 0}, {"verified", true}, {"line", 5}}}});
     changed = client.expect_event("breakpoint");
     CHECK(changed["breakpoint"]["line"] == 5);
     CHECK(changed["breakpoint"]["id"] == set[0]["id"]);
@@ -260,8 +259,8 @@ TEST_CASE("merged: a frozen worker does not keep the others' answers") {
     FakeClient& client = attach_merged(world);
     frozen.script = [](const json&) { return true; };
     const std::int64_t threads = client.send("threads");
-    const std::int64_t breakpoints = client.send(
-        "setBreakpoints", {{"source", {{"path", "/a.py"}}}, {"breakpoints", {{{"line", 3}}}}});
+    const std::int64_t breakpoints =
+        client.send("setBreakpoints", {{"source", {{"path", "/a.py"}}}, {"breakpoints", {{{"line", 3}}}}});
     world.settle();
     world.timers.advance(seconds(3));
     CHECK(client.expect_success(threads)["threads"].size() >= 2);
