@@ -346,7 +346,7 @@ void Link::on_congested(bool congested) {
 
 void Link::note_event(const std::string& body, const Envelope& envelope) {
     const bool noted = envelope.name == "stopped" || envelope.name == "continued" || envelope.name == "thread" ||
-                       envelope.name == "process";
+                       envelope.name == "process" || envelope.name == "rayDapSuspended";
     if (!noted)
         return;
     const nlohmann::json message = parse_json_or_null(body);
@@ -360,12 +360,14 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
             send_leave();
         if (m_user == nullptr)
             ++m_unseen_stops;
-    } else if (envelope.name == "continued") {
-        if (member(event, "allThreadsContinued") == true)
-            m_stops.clear();
+    } else if (envelope.name == "rayDapSuspended") {
+        m_suspended.insert(thread);
+    } else if (envelope.name == "continued" && member(event, "allThreadsContinued") == true) {
+        m_stops.clear();
+        m_suspended.clear();
+    } else if (envelope.name == "continued" || text(member(event, "reason")) == "exited") {
         m_stops.erase(thread);
-    } else if (text(member(event, "reason")) == "exited") {
-        m_stops.erase(thread);
+        m_suspended.erase(thread);
     }
 }
 

@@ -71,6 +71,8 @@ class Link : private WireUser {
     /// Whether its worker is on the way out: no session may have it until the link is gone.
     bool is_leaving() const { return m_state == State::releasing || m_state == State::ended; }
     const Stops& stops() const { return m_stops; }
+    /// Threads that really stand still, with those of `stops` or because of them: debugpy tells of one thread only.
+    const std::set<std::int64_t>& suspended() const { return m_suspended; }
     /// Counts stops that came while the link was held; 0 where the last user saw them all.
     std::int64_t unseen_stops() const { return m_unseen_stops; }
     /// debugpy's answer to `initialize`; null before.
@@ -160,6 +162,7 @@ class Link : private WireUser {
     nlohmann::json m_capabilities;
     nlohmann::json m_process;
     Stops m_stops;
+    std::set<std::int64_t> m_suspended;
     std::int64_t m_unseen_stops = 0;
     std::set<std::string> m_sources;  ///< sources with breakpoints, each as JSON text
     bool m_has_function_breakpoints = false;

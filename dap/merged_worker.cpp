@@ -79,6 +79,8 @@ void MergedWorker::on_link_event(const std::string& body, const Envelope& envelo
     nlohmann::json event = member(parse_json_or_null(body), "body");
     if (name == "stopped") {
         on_stopped(std::move(event));
+    } else if (name == "rayDapSuspended") {
+        tell_suspended();
     } else if (name == "continued") {
         on_continued(event);
     } else if (name == "thread") {
@@ -170,6 +172,22 @@ void MergedWorker::on_stopped(nlohmann::json stopped) {
     if (const nlohmann::json& hit = member(stopped, "hitBreakpointIds"); hit.is_array())
         stopped["hitBreakpointIds"] = m_mode.breakpoints().client_ids(m_number, hit);
     m_mode.session().send_event("stopped", stopped);
+    tell_suspended();
+}
+
+void MergedWorker::tell_suspended() {
+    if (m_stopped.empty())
+        return;  // the thread that they stopped for is told of first
+    for (const std::int64_t thread : m_link.suspended()) {
+        if (m_stopped.contains(thread))
+            continue;
+        set_stopped(thread, true);
+        m_mode.session().send_event("stopped", {{"reason", "pause"},
+                                                {"description", "Paused with another thread"},
+                                                {"threadId", client_thread(thread)},
+                                                {"allThreadsStopped", false},
+                                                {"preserveFocusHint", true}});
+    }
 }
 
 void MergedWorker::on_continued(const nlohmann::json& continued) {

@@ -71,6 +71,8 @@ class MergedWorker : private LinkUser {
     void on_link_congested(bool congested) override { m_congested = congested; }
 
     void on_stopped(nlohmann::json stopped);
+    /// Tells of threads that stand still because another one stopped.
+    void tell_suspended();
     void on_continued(const nlohmann::json& continued);
     void on_thread(const nlohmann::json& thread);
     void set_stopped(std::int64_t thread, bool stopped);

@@ -68,6 +68,17 @@ def never_stop_alone(db):
     wait = db.do_wait_suspend
     waiting = []
 
+    def tell(thread):
+        # debugpy tells of one thread and says that all stand still; the bridge wants to know which really do.
+        from _pydevd_bundle._debug_adapter.pydevd_base_schema import BaseSchema
+        from _pydevd_bundle.pydevd_comm_constants import CMD_RETURN
+        from _pydevd_bundle.pydevd_constants import get_thread_id
+        from _pydevd_bundle.pydevd_net_command import NetCommand
+
+        body = {"threadId": BaseSchema._translate_id_to_dap(get_thread_id(thread))}
+        event = {"type": "event", "event": "rayDapSuspended", "body": body}
+        db.writer.add_command(NetCommand(CMD_RETURN, 0, event, is_json=True))
+
     def run(info):
         info.pydev_state = 1  # STATE_RUN; pydevd's waiting loop looks at it
         info.pydev_step_cmd = -1
@@ -80,6 +91,7 @@ def never_stop_alone(db):
         waiting.append(info)
         try:
             if db.is_attached() and not db.ray_dap_leaving:
+                step("suspended", tell, thread)
                 return wait(thread, *given, **named)
             run(info)
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 import os
 import re
 import signal
+import sys
 
 import pytest
 from conftest import JOBS, line_of, until
@@ -90,6 +91,26 @@ def test_workers_join_while_the_session_runs(submit, client, targets):
     merged.disconnect()
 
 
+def test_a_client_like_helix_completes_a_session(submit, client):
+    """What Helix 25.07 says, in its order: it handles startDebugging, but does not advertise it."""
+    job = submit("tasks.py", "1")
+    helix = client("hx")
+    helix.initialize(clientName="helix", locale="en-us", supportsRunInTerminalRequest=True, supportsMemoryReferences=False,
+                     supportsVariablePaging=False, supportsProgressReporting=False, supportsInvalidatedEvent=False)
+    attach = helix.send("attach", {"localRoot": str(JOBS)})
+    helix.event("initialized")
+    helix.request("configurationDone")
+    helix.response(attach)
+    stop = helix.stop(timeout=60)
+    assert stop.name == "square" and stop.locals()["y"] == "9"
+    assert [thread["id"] for thread in helix.request("threads")["threads"]].count(stop.thread) == 1
+    assert stop.step().line == line_of(JOBS / "tasks.py", "square") + 1
+    stop.resume()
+    assert job.result() == [10]
+    helix.request("disconnect", {"restart": False})
+    helix.close()
+
+
 def test_a_lost_client_finds_all_workers_where_they_were(submit, client, targets):
     job = submit("tasks.py", "3")
     targets(3, state="waiting")
@@ -164,8 +185,12 @@ def test_siblings_in_a_threaded_actor(submit, client, targets):
     merged = client()
     merged.attach({"localRoot": str(JOBS)})
     merged.stop()
+    if sys.version_info < (3, 12):  # later, debugpy stops the other threads only at their next event (sys.monitoring)
+        until(lambda: len({body["threadId"] for body in merged.events("stopped")}) == 3, "stops of all three threads")
     names = {thread["id"]: thread["name"] for thread in merged.request("threads")["threads"]}
     assert all(name.startswith("ThreadedCounter.add · pid ") for name in names.values())
+    for stopped in merged.events("stopped"):  # each is told of only where it really stands still
+        assert merged.frames(stopped["threadId"])
 
     resumed = 0
 

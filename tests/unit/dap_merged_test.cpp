@@ -202,6 +202,33 @@ TEST_CASE("merged: stops and resumes are of their worker alone") {
     CHECK(second.count("pause") == 0);
 }
 
+TEST_CASE("merged: a sibling that stands still gets a stop of its own, one that does not gets none") {
+    World world;
+    FakeWorker& worker = add_debugpy(world, "w1");
+    worker.stops = false;
+    FakeClient& client = attach_merged(world);
+    worker.event("rayDapSuspended", {{"threadId", 1}});
+    CHECK_FALSE(client.has_event("stopped"));
+    worker.stop(1);
+    const json first = client.expect_event("stopped");
+    CHECK(first["reason"] == "breakpoint");
+    CHECK(client.count_events("stopped") == 0);
+    worker.event("rayDapSuspended", {{"threadId", 2}});
+    const json sibling = client.expect_event("stopped");
+    CHECK(sibling["threadId"] != first["threadId"]);
+    CHECK(sibling["preserveFocusHint"] == true);
+    CHECK_FALSE(client.has_event("rayDapSuspended"));
+    SUBCASE("all of them run on") {
+        ask(world, client, "continue", {{"threadId", first["threadId"]}});
+        CHECK(client.count_events("continued") == 2);
+    }
+    SUBCASE("the next session hears of both") {
+        client.line.break_off();
+        FakeClient& next = attach_merged(world);
+        CHECK(next.count_events("stopped") == 2);
+    }
+}
+
 TEST_CASE("merged: frames and variables of a worker that ran on are unknown, not another's") {
     World world;
     add_debugpy(world, "w1");
