@@ -30,6 +30,7 @@ struct Shared {
 
 std::vector<Shared> fold(const std::vector<Sight>& sights) {
     std::vector<std::string> keys;
+    keys.reserve(sights.size());
     for (const Sight& sight : sights)
         keys.push_back(dap::dump(sight.what));
     std::vector<Shared> result;
@@ -74,6 +75,7 @@ std::string short_label(const Target& worker) {
 
 std::string list_workers(const std::vector<const Target*>& workers) {
     std::vector<std::string> labels;
+    labels.reserve(workers.size());
     for (const Target* worker : workers)
         labels.push_back(short_label(*worker));
     return list_some(labels);

@@ -214,7 +214,8 @@ Outcome inspect(const BridgeAccess& access, const discovery::Target& target, boo
 /// an error.
 int for_each_target(const Options& options, bool hold, bool one_at_most, const Act& act,
                     const std::function<bool(const nlohmann::json&, const discovery::Target&)>& print) {
-    constexpr std::size_t at_once = 16;
+    // Each mostly waits: debugpy takes half a second to say that a running thread (Ray has one) is not stopped.
+    constexpr std::size_t at_once = 64;
     const dap::Result<BridgeAccess> access = BridgeAccess::open(options);
     if (!access)
         return fail(access.error());

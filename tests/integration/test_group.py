@@ -7,7 +7,7 @@ PATHS = JOBS / "paths.py"
 MANY = 50
 NUMBERS = range(MANY)
 # Fifty interpreters and their debuggers start on however few cores there are.
-PATIENCE = 300.0
+PATIENCE = 240.0
 
 WAYS = {
     "quick": [number for number in NUMBERS if number % 6 in (0, 2, 4)],
