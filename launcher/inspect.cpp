@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "dap/message.hpp"
+#include "launcher/grouped.hpp"
 #include "launcher/listing.hpp"
 
 namespace launcher {
@@ -100,7 +101,7 @@ nlohmann::json locals_of(dap::Client& client, const nlohmann::json& frame) {
     return locals;
 }
 
-nlohmann::json frames_of(dap::Client& client, std::int64_t thread, const nlohmann::json& label) {
+nlohmann::json frames_of(dap::Client& client, std::int64_t thread, const nlohmann::json& label, bool with_locals) {
     nlohmann::json frames = nlohmann::json::array();
     const auto stack = client.request("stackTrace", {{"threadId", thread}, {"levels", most_frames}});
     if (!stack) {
@@ -112,14 +113,14 @@ nlohmann::json frames_of(dap::Client& client, std::int64_t thread, const nlohman
                               {"name", text(dap::member(frame, "name"))},
                               {"file", text(dap::member(dap::member(frame, "source"), "path"))},
                               {"line", number(dap::member(frame, "line"))}};
-        if (frames.empty())
+        if (with_locals && frames.empty())
             row["locals"] = locals_of(client, frame);
         frames.push_back(std::move(row));
     }
     return frames;
 }
 
-nlohmann::json stack_of(Inspection& inspection) {
+nlohmann::json stack_of(Inspection& inspection, bool with_locals) {
     dap::Client& client = *inspection.client;
     nlohmann::json threads = nlohmann::json::array();
     const auto listed = client.request("threads");
@@ -133,8 +134,8 @@ nlohmann::json stack_of(Inspection& inspection) {
         const auto reason = inspection.reasons.find(id);
         const bool told = reason != inspection.reasons.end();
         nlohmann::json row = {{"id", id}, {"name", text(dap::member(thread, "name"))}};
-        row["frames"] =
-            told || inspection.all_stopped ? frames_of(client, id, label(inspection.target)) : nlohmann::json::array();
+        row["frames"] = told || inspection.all_stopped ? frames_of(client, id, label(inspection.target), with_locals)
+                                                       : nlohmann::json::array();
         // `allThreadsStopped` covers threads that never run Python code again (Ray's own); those show no frames.
         row["stopped"] = told || !row["frames"].empty();
         row["reason"] = told ? nlohmann::json(reason->second) : nlohmann::json();
@@ -213,7 +214,8 @@ Outcome inspect(const BridgeAccess& access, const discovery::Target& target, boo
 /// an error.
 int for_each_target(const Options& options, bool hold, bool one_at_most, const Act& act,
                     const std::function<bool(const nlohmann::json&, const discovery::Target&)>& print) {
-    constexpr std::size_t at_once = 16;
+    // Each mostly waits: debugpy takes half a second to say that a running thread (Ray has one) is not stopped.
+    constexpr std::size_t at_once = 64;
     const dap::Result<BridgeAccess> access = BridgeAccess::open(options);
     if (!access)
         return fail(access.error());
@@ -247,40 +249,61 @@ int for_each_target(const Options& options, bool hold, bool one_at_most, const A
     return status;
 }
 
-int print_rows(const Options& options, int status, const nlohmann::json& rows) {
-    if (options.json && (status == exit_done || !rows.empty()))
-        fmt::print("{}\n", rows.dump());
+/// Rows of the workers that answered, in the order of the list.
+struct Answers {
+    nlohmann::json rows = nlohmann::json::array();
+    std::vector<discovery::Target> targets;  ///< of each row
+
+    void add(const nlohmann::json& row, const discovery::Target& target) {
+        rows.push_back(row);
+        targets.push_back(target);
+    }
+};
+
+using PrintGroups = void (*)(const nlohmann::json&, const std::vector<discovery::Target>&, bool as_json);
+
+/// Prints what is due once all have answered.
+int print_answers(const Options& options, int status, const Answers& answers, PrintGroups print_groups) {
+    if (status != exit_done && answers.rows.empty())
+        return status;
+    if (options.group)
+        print_groups(answers.rows, answers.targets, options.json);
+    else if (options.json)
+        fmt::print("{}\n", answers.rows.dump());
     return status;
 }
 
 }  // namespace
 
 int run_stack(const Options& options) {
-    nlohmann::json rows = nlohmann::json::array();
-    const int status = for_each_target(options, true, false, stack_of,
-                                       [&](const nlohmann::json& row, const discovery::Target& target) {
-                                           if (!options.json)
-                                               print_stack(row, label(target));
-                                           rows.push_back(row);
-                                           return true;
-                                       });
-    return print_rows(options, status, rows);
+    Answers answers;
+    const bool with_locals = !options.group;  // they take two requests a thread
+    const int status = for_each_target(
+        options, true, false, [&](Inspection& inspection) { return stack_of(inspection, with_locals); },
+        [&](const nlohmann::json& row, const discovery::Target& target) {
+            if (!options.json && !options.group)
+                print_stack(row, label(target));
+            answers.add(row, target);
+            return true;
+        });
+    return print_answers(options, status, answers, print_grouped_stacks);
 }
 
 int run_eval(const Options& options) {
-    nlohmann::json rows = nlohmann::json::array();
+    Answers answers;
+    const bool print_each = !options.json && !options.group;
     const int status = for_each_target(
         options, true, false, [&](Inspection& inspection) { return value_of(inspection, options.expression); },
         [&](const nlohmann::json& row, const discovery::Target& target) {
             const bool failed = !row["error"].is_null();
-            if (!options.json && failed)
+            if (print_each && failed)
                 fmt::print(stderr, "ray-dap: {}: {}\n", label(target), text(row["error"]));
-            else if (!options.json)
+            else if (print_each)
                 fmt::print("{}: {}\n", label(target), text(row["value"]));
-            rows.push_back(row);
+            answers.add(row, target);
             return !failed;
         });
-    return print_rows(options, status, rows);
+    return print_answers(options, status, answers, print_grouped_values);
 }
 
 int run_continue(const Options& options) {

@@ -42,6 +42,12 @@ class CommandLine {
     void json(CLI::App* command) {
         command->add_flag("--json", m_options.json, "Print one JSON document")->envname("RAY_DAP_JSON");
     }
+    void group(CLI::App* command) {
+        command
+            ->add_flag("--group", m_options.group,
+                       "Show what is equal once, most frequent first, with how many and which workers")
+            ->envname("RAY_DAP_GROUP");
+    }
     void pick(CLI::App* command) {
         command->add_option("target", m_options.targets,
                             "Worker id, task id, actor id (or a unique prefix of 8 characters or more), actor name, "
@@ -114,11 +120,13 @@ int run(int argc, char** argv) {
     line.token(targets);
 
     CLI::App* stack = line.command("stack", "Print stacks and locals of paused workers, which stay stopped", run_stack);
+    line.group(stack);
     line.json(stack);
     line.pick(stack);
 
     CLI::App* eval = line.command("eval", "Evaluate an expression in paused workers, which stay stopped", run_eval);
     eval->add_option("expression", options.expression, "Python expression")->required();
+    line.group(eval);
     line.json(eval);
     line.pick(eval);
 

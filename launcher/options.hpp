@@ -25,6 +25,7 @@ struct Options {
     std::string log_level = "info";
     bool json = false;
     bool all = false;
+    bool group = false;
     bool watch = false;
     bool in_process = false;
     double wait = 0;  ///< seconds
