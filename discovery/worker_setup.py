@@ -144,6 +144,14 @@ def stop_where_it_raised(db):
     db.ray_dap_post_mortem = True
 
 
+def keep_errors_whole():
+    # With sys.monitoring pydevd hangs an object of its own on every exception. Ray would pickle it with the error, and
+    # the caller, who has no pydevd, would get an UnserializableException.
+    tag = getattr(monitoring(), "UnhandledExceptionTag", None)
+    if tag is not None:
+        tag.__reduce__ = lambda self: (object, ())
+
+
 def put_filters_first(db):
     # Ray stops in its own debugpy.py. Since Python 3.12 (sys.monitoring) that file must be excluded for the user's
     # frame to be on top; before, it must be included, or pydevd never looks at the frame that called it: with
@@ -249,6 +257,7 @@ def set_up():
             step("tuneLatency", tune_latency, db)
         step("stops", never_stop_alone, db)
         step("postMortem", stop_where_it_raised, db)
+        step("errors", keep_errors_whole)
         if not first:
             step("options", apply_options, db)
         step("filters", put_filters_first, db)
