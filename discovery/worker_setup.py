@@ -113,6 +113,57 @@ def never_stop_alone(db):
     db.ray_dap_leave = leave
 
 
+def monitoring():
+    # What pydevd traces with since Python 3.12, instead of sys.settrace.
+    from _pydevd_bundle import pydevd_constants
+
+    if not getattr(pydevd_constants, "PYDEVD_USE_SYS_MONITORING", False):
+        return None
+    from _pydevd_sys_monitoring import pydevd_sys_monitoring
+
+    return pydevd_sys_monitoring
+
+
+def stop_where_it_raised(db):
+    # Ray's post-mortem asks pydevd for the stop from ordinary code, with `is_tracing` set so that nothing on the way
+    # there is traced. With sys.monitoring pydevd does not look at that: it traces what its own stop calls (contextlib),
+    # finds the thread about to be suspended and stops it there, which hides the error's stack. So the thread is not
+    # traced meanwhile. What has raised has no next line: a step goes on as `continue` does, not to a stop within Ray.
+    # And the thread stands in the frame that raised, not, as pydevd says of what nobody handles, in the outermost.
+    if hasattr(db, "ray_dap_post_mortem"):
+        return
+    stop, wait, monitor = db.stop_on_unhandled_exception, db.do_wait_suspend, monitoring()
+
+    def stop_untraced(py_db, thread, info, error):
+        if monitor:
+            monitor.start_monitoring()  # makes the thread known; one that is not cannot be switched off
+            monitor.stop_monitoring()
+        try:
+            stop(py_db, thread, info, error)
+        finally:
+            info.pydev_step_cmd = -1
+            info.pydev_step_stop = None
+            if hasattr(info, "update_stepping_info"):
+                info.update_stepping_info()
+            if monitor:
+                monitor.start_monitoring()
+
+    def wait_in_frame(thread, frame, event, arg, exception_type=None):
+        return wait(thread, frame, event, arg, None if exception_type == "UNHANDLED" else exception_type)
+
+    db.stop_on_unhandled_exception = stop_untraced
+    db.do_wait_suspend = wait_in_frame
+    db.ray_dap_post_mortem = True
+
+
+def keep_errors_whole():
+    # With sys.monitoring pydevd hangs an object of its own on every exception. Ray would pickle it with the error, and
+    # the caller, who has no pydevd, would get an UnserializableException.
+    tag = getattr(monitoring(), "UnhandledExceptionTag", None)
+    if tag is not None:
+        tag.__reduce__ = lambda self: (object, ())
+
+
 def put_filters_first(db):
     # Ray stops in its own debugpy.py. Since Python 3.12 (sys.monitoring) that file must be excluded for the user's
     # frame to be on top; before, it must be included, or pydevd never looks at the frame that called it: with
@@ -217,6 +268,8 @@ def set_up():
         if arguments.get("tuneLatency") is not False:
             step("tuneLatency", tune_latency, db)
         step("stops", never_stop_alone, db)
+        step("postMortem", stop_where_it_raised, db)
+        step("errors", keep_errors_whole)
         if not first:
             step("options", apply_options, db)
         step("filters", put_filters_first, db)

@@ -10,7 +10,6 @@ from dap_client import DapError
 ACTORS = JOBS / "actors.py"
 DRIVER = JOBS / "driver_pause.py"
 FIVE = JOBS / "five.py"
-POST_MORTEM = JOBS / "post_mortem.py"
 STEPS = JOBS / "steps.py"
 TASKS = JOBS / "tasks.py"
 
@@ -253,22 +252,6 @@ def test_exception_filter_and_exception_info(submit, attach):
     stop.client.request("setExceptionBreakpoints", {"filters": []})
     stop.resume()
     assert job.result() == 21
-
-
-def test_post_mortem_shows_the_raising_frame(submit, client):
-    job = submit("post_mortem.py", runtime_env={"env_vars": {"RAY_DEBUG_POST_MORTEM": "1"}})
-    debugger = client()
-    debugger.attach({"localRoot": str(JOBS)}, timeout=40)  # no exception filter: the bridge adds the one this stop needs
-    event = debugger.stopped()
-    assert event["reason"] == "exception"
-    if sys.version_info < (3, 12):  # later Pythons: Ray's own hook shows a wrong stack (ray-project/ray issue 54044)
-        top = debugger.top(event["threadId"])
-        assert (top["name"], top["line"]) == ("fails", line_of(POST_MORTEM, "raise"))
-        assert debugger.locals(top["id"])["x"] == "7"
-        info = debugger.request("exceptionInfo", {"threadId": event["threadId"]})
-        assert "division by zero" in info["description"]
-    debugger.disconnect()
-    job.wait()
 
 
 # -- a stopped worker -----------------------------------------------------------------------------
