@@ -25,6 +25,8 @@ namespace dap {
 struct BridgeOptions {
     /// What clients must give as attach argument `token`; empty: nothing is demanded.
     std::string token;
+    /// Whether only one client can ever connect, so that no child session can: `merged` then stands in for `children`.
+    bool one_client = false;
 };
 
 /// A worker that a root may announce, and the number of its pause: another pause has another number.

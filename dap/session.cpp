@@ -140,7 +140,8 @@ void Session::on_initialize(const Envelope& request, const nlohmann::json& argum
     m_client_traits.id = text_or(member(arguments, "clientID"), "");
     m_client_traits.adapter_id = text_or(member(arguments, "adapterID"), "ray");
     m_client_traits.shows_progress = member(arguments, "supportsProgressReporting") == true;
-    m_client_traits.starts_debugging = member(arguments, "supportsStartDebuggingRequest") == true;
+    m_client_traits.starts_debugging =
+        member(arguments, "supportsStartDebuggingRequest") == true && !m_bridge.options().one_client;
     m_state = State::initialized;
     respond(request.seq, request.name, fixed_capabilities());
 }
@@ -194,6 +195,8 @@ void Session::on_attach(const Envelope& request, const nlohmann::json& arguments
 }
 
 SessionKind Session::kind_of(const AttachArguments& arguments) const {
+    if (arguments.sessions == SessionKind::children && m_bridge.options().one_client)
+        return SessionKind::merged;
     if (arguments.sessions)
         return *arguments.sessions;
     if (arguments.target && m_bridge.names_one(*arguments.target))

@@ -89,8 +89,8 @@ int run_stdio(const Options& options) {
     if (!dashboard)
         return fail(dashboard.error());
     fmt::print(stderr,
-               "ray-dap: no bridge serves at {}, so this one runs on its own: the worker resumes when it ends. Start "
-               "`ray-dap serve` to keep workers stopped across sessions.\n",
+               "ray-dap: no bridge serves at {}, so this one runs on its own: workers resume when it ends, and many of "
+               "them are shown in one session. Start `ray-dap serve` to keep them stopped, and for a session each.\n",
                options.connect);
     EmbeddedBridge bridge(std::move(*dashboard));
     const dap::Result<int> client = bridge.open_client();

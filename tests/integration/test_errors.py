@@ -96,7 +96,7 @@ def test_unknown_target(submit, targets, client):
 def test_ambiguous_target(submit, targets, client):
     submit("tasks.py", "2")
     rows = targets(2, state="waiting")
-    error = refused(client(), {"target": "square", "wait": 0})
+    error = refused(client(), {"target": "square", "sessions": "single", "wait": 0})
     assert all(str(row["pid"]) in str(error) for row in rows)
     targets(2, state="waiting")
 

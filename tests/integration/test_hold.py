@@ -89,7 +89,7 @@ def test_disconnect_before_the_stop_releases(submit, client):
     """debugpy leaves a worker suspended, with nobody to tell, if it is disconnected between configurationDone and the stop."""
     job = submit("tasks.py", "1")
     debugger = client()
-    debugger.attach({}, timeout=40)
+    debugger.attach({"sessions": "single"}, timeout=40)
     debugger.disconnect()
     assert job.result() == [10]
 

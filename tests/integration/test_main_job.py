@@ -128,11 +128,11 @@ def test_five_paused_workers(submit, ray, targets, client):
         assert (row["pid"], row["ip"], row["port"]) == (of_ray["pid"], of_ray["ip"], of_ray["debugger_port"])
         assert (row["job_id"], row["submission_id"]) == (job.job_id, job.id)
 
-    # Clients with default options: each takes one that nobody else has.
+    # Clients that want just one: each takes one that nobody else has.
     seen = []
     for _ in rows:
         debugger = client()
-        debugger.attach({}, timeout=40)
+        debugger.attach({"sessions": "single"}, timeout=40)
         stop = debugger.stop()
         values = stop.locals()
         if stop.name == "square":

@@ -137,6 +137,25 @@ TEST_CASE("merged is the default of clients that do not take startDebugging, unl
     one.expect_event("stopped");
 }
 
+TEST_CASE("merged stands in for children where no child could connect") {
+    dap::BridgeOptions options;
+    options.one_client = true;
+    World world(options);
+    add_debugpy(world, "w1");
+    FakeClient& client = world.add_client("test", {{"supportsStartDebuggingRequest", true}});
+    SUBCASE("by default") {
+        client.send("attach");
+    }
+    SUBCASE("asked for") {
+        client.send("attach", {{"sessions", "children"}});
+    }
+    world.look();
+    client.expect_success(client.send("configurationDone"));
+    world.settle();
+    client.expect_event("stopped");
+    CHECK(client.count_requests("startDebugging") == 0);
+}
+
 TEST_CASE("merged: wait decides whether nothing paused is an error") {
     World world;
     FakeClient& client = world.add_client();
@@ -200,6 +219,12 @@ TEST_CASE("merged: stops and resumes are of their worker alone") {
     ask(world, client, "pause", {{"threadId", one["threadId"]}});
     CHECK(first.count("pause") == 1);
     CHECK(second.count("pause") == 0);
+    SUBCASE("pause without a thread: every worker that runs") {
+        ask(world, client, "continue", {{"threadId", two["threadId"]}});
+        ask(world, client, "pause", {{"threadId", 0}});
+        CHECK(first.count("pause") == 2);
+        CHECK(second.count("pause") == 1);
+    }
 }
 
 TEST_CASE("merged: a sibling that stands still gets a stop of its own, one that does not gets none") {
