@@ -255,6 +255,11 @@ void Taken::use(const AttachArguments& arguments, LinkUser& user) const {
         link.start(connector, arguments, setup, &user);
 }
 
+bool Bridge::is_unsettled() const {
+    return !m_fresh_from.empty() ||
+           std::any_of(m_links.begin(), m_links.end(), [](const auto& entry) { return entry.second->is_leaving(); });
+}
+
 bool Bridge::is_free(const Worker& worker) const {
     const Link* link = link_of(worker);
     return link == nullptr || (link->user() == nullptr && !link->is_leaving());

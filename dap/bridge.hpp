@@ -25,8 +25,8 @@ namespace dap {
 struct BridgeOptions {
     /// What clients must give as attach argument `token`; empty: nothing is demanded.
     std::string token;
-    /// Whether only one client can ever connect, so that no child session can: `merged` then stands in for `children`.
-    bool one_client = false;
+    /// False where no child session could connect: `merged` then stands in for `children`.
+    bool offers_children = true;
 };
 
 /// A worker that a root may announce, and the number of its pause: another pause has another number.
@@ -88,6 +88,8 @@ class Bridge : private LinkOwner {
     Error why_nothing(const std::optional<std::string>& target) const;
     /// The worker's link for `session`: held, or new. The caller binds or starts it at once.
     Taken take(const Session& session, const Worker& worker, const AttachArguments& arguments);
+    /// Whether a worker is on its way out of a link, and may wait for the next client soon.
+    bool is_unsettled() const;
     /// Whether a session may take the worker: it has no link, or a held one.
     bool is_free(const Worker& worker) const;
     /// The session no longer uses `link`. `hold_for`: none holds without limit.

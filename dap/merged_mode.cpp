@@ -46,7 +46,7 @@ MergedMode::MergedMode(Session& session, Bridge& bridge, Timers& timers, std::in
       m_congestion_end(timers) {
     spdlog::info("{}: shows all workers that pause", session.label());
     if (m_arguments.wait && *m_arguments.wait > milliseconds::zero())
-        m_wait_end.set(*m_arguments.wait, [this] { fail_attach(m_bridge.why_nothing(m_arguments.target)); });
+        m_wait_end.set(*m_arguments.wait, [this] { fail_attach(why_nothing()); });
 }
 
 MergedMode::~MergedMode() = default;
@@ -57,30 +57,32 @@ void MergedMode::look() {
     if (!watches() || !m_watch.has_fresh_look())
         return;
     const Result<std::vector<Worker>> news = m_watch.news();
-    if (m_state == State::waiting) {
-        const bool nothing = news && news->empty() && m_arguments.wait;
-        if (!news) {
-            fail_attach(news.error());
-            return;
-        }
-        if (nothing && *m_arguments.wait == milliseconds::zero()) {
-            fail_attach(m_bridge.why_nothing(m_arguments.target));
-            return;
-        }
-        if (nothing) {
-            m_watch.tell(m_watch.state());
-            return;
-        }
-        begin();
-    }
-    m_watch.tell(news ? m_watch.state() : news.error().message);
-    if (!news)
+    if (!news && m_state == State::waiting) {
+        fail_attach(news.error());
         return;
-    for (const Worker& worker : *news) {
-        if (!m_failed.contains({worker.id, worker.paused_at}))
-            m_to_join.push_back(worker);
     }
+    if (news) {
+        for (const Worker& worker : *news) {
+            if (!m_failed.contains({worker.id, worker.paused_at}))
+                m_to_join.push_back(worker);
+        }
+    }
+    // With `wait`, the client wants to hear of the first worker, or that there is none.
+    if (m_state == State::waiting && !m_arguments.wait)
+        begin();
+    m_watch.tell(news ? m_watch.state() : news.error().message);
     join_more();
+    fail_if_nothing();
+}
+
+Error MergedMode::why_nothing() const {
+    return m_last_failure ? *m_last_failure : m_bridge.why_nothing(m_arguments.target);
+}
+
+void MergedMode::fail_if_nothing() {
+    const bool nothing = m_workers.empty() && m_to_join.empty() && (m_last_failure || !m_bridge.is_unsettled());
+    if (m_state == State::waiting && m_arguments.wait == milliseconds::zero() && nothing)
+        fail_attach(why_nothing());
 }
 
 void MergedMode::begin() {
@@ -93,11 +95,30 @@ void MergedMode::begin() {
 void MergedMode::fail_attach(const Error& error) {
     m_state = State::over;
     m_wait_end.clear();
+    leave_workers(true);
     m_session.respond_error(std::exchange(m_attach_seq, 0), "attach", error);
 }
 
+void MergedMode::leave_workers(bool hold) {
+    m_to_join.clear();
+    std::vector<Link*> links;
+    for (const auto& [number, worker] : m_workers)
+        links.push_back(&worker->link());
+    for (Link* link : links) {
+        if (hold) {
+            m_bridge.hold(*link, m_arguments.hold_for);
+            continue;
+        }
+        link->unbind();
+        if (!link->is_leaving())
+            m_bridge.release(*link, m_session.label() + " was lost, and onDisconnect says resume");
+    }
+    m_numbers.clear();
+    m_workers.clear();
+}
+
 void MergedMode::join_more() {
-    while (m_state == State::open && m_joining < most_joining && !m_to_join.empty()) {
+    while (watches() && m_joining < most_joining && !m_to_join.empty()) {
         const Worker worker = std::move(m_to_join.front());
         m_to_join.pop_front();
         if (m_bridge.is_free(worker))
@@ -118,6 +139,8 @@ void MergedMode::join(const Worker& worker) {
 
 void MergedMode::on_ready(MergedWorker& worker) {
     --m_joining;
+    if (m_state == State::waiting)
+        begin();
     nlohmann::json corrections = corrected_capabilities(worker.link().capabilities());
     for (const auto& [name, value] : m_told_capabilities.items()) {
         if (corrections.is_object() && corrections.value(name, nlohmann::json()) == value)
@@ -154,14 +177,16 @@ void MergedMode::on_ended(MergedWorker& worker, const Error& reason) {
     const Worker& ended = worker.link().worker();
     if (!worker.is_ready())
         --m_joining;
-    if (!worker.is_attached() && m_state == State::open) {
+    if (!worker.is_attached() && watches()) {
         m_failed.insert({ended.id, ended.paused_at});
+        m_last_failure = reason;
         m_session.send_event("output", {{"category", "important"}, {"output", "ray-dap: " + reason.message + "\n"}});
     } else {
         spdlog::info("{}: {} left: {}", m_session.label(), ended.label(), reason.message);
     }
     remove(worker);
     join_more();
+    fail_if_nothing();
     end_if_empty();
 }
 
@@ -226,7 +251,8 @@ void MergedMode::on_request(const std::string& body, const Envelope& request, nl
         on_cancel(request, arguments);
     } else if (command == "terminate") {
         m_session.respond(request.seq, command, nullptr);
-        part(Parting::release);
+        // Without the opt-in it is never passed on: debugpy's `terminate` kills the worker.
+        part(m_arguments.allow_terminate ? Parting::terminate : Parting::release);
     } else if (m_state != State::open) {
         m_session.respond_error(request.seq, command,
                                 {ErrorCode::invalid_request, "The session is not attached to a worker yet."});
@@ -468,21 +494,7 @@ void MergedMode::on_client_lost() {
     m_congestion_end.clear();
     const bool release = m_arguments.resume_on_disconnect || m_state == State::ending;
     m_state = State::over;
-    m_to_join.clear();
-    std::vector<Link*> links;
-    for (const auto& [number, worker] : m_workers)
-        links.push_back(&worker->link());
-    for (Link* link : links) {
-        if (!release) {
-            m_bridge.hold(*link, m_arguments.hold_for);
-            continue;
-        }
-        link->unbind();
-        if (!link->is_leaving())
-            m_bridge.release(*link, m_session.label() + " was lost, and onDisconnect says resume");
-    }
-    m_numbers.clear();
-    m_workers.clear();
+    leave_workers(!release);
 }
 
 void MergedMode::on_congested(bool congested) {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
@@ -24,7 +25,7 @@ namespace dap {
 
 class MergedMode : public SessionMode {
   public:
-    /// Answers the attach after the first look at the cluster, or as `wait` says.
+    /// Answers the attach after the first look at the cluster; with `wait`, once a worker is linked or none can be.
     MergedMode(Session& session, Bridge& bridge, Timers& timers, std::int64_t attach_seq, AttachArguments arguments);
     ~MergedMode() override;
 
@@ -66,6 +67,10 @@ class MergedMode : public SessionMode {
 
     void begin();
     void fail_attach(const Error& error);
+    void fail_if_nothing();
+    Error why_nothing() const;
+    /// Leaves all links at once: held, or let go.
+    void leave_workers(bool hold);
     void join(const Worker& worker);
     void join_more();
     void set_up(MergedWorker& worker, const std::string& key);
@@ -104,6 +109,7 @@ class MergedMode : public SessionMode {
     std::map<const Link*, int> m_numbers;
     std::deque<Worker> m_to_join;
     std::set<std::pair<std::string, std::int64_t>> m_failed;  ///< pauses that could not be attached
+    std::optional<Error> m_last_failure;
     std::size_t m_joining = 0;
     std::size_t m_stopped_workers = 0;
     int m_focus = 0;

@@ -141,7 +141,7 @@ void Session::on_initialize(const Envelope& request, const nlohmann::json& argum
     m_client_traits.adapter_id = text_or(member(arguments, "adapterID"), "ray");
     m_client_traits.shows_progress = member(arguments, "supportsProgressReporting") == true;
     m_client_traits.starts_debugging =
-        member(arguments, "supportsStartDebuggingRequest") == true && !m_bridge.options().one_client;
+        member(arguments, "supportsStartDebuggingRequest") == true && m_bridge.options().offers_children;
     m_state = State::initialized;
     respond(request.seq, request.name, fixed_capabilities());
 }
@@ -195,7 +195,7 @@ void Session::on_attach(const Envelope& request, const nlohmann::json& arguments
 }
 
 SessionKind Session::kind_of(const AttachArguments& arguments) const {
-    if (arguments.sessions == SessionKind::children && m_bridge.options().one_client)
+    if (arguments.sessions == SessionKind::children && !m_bridge.options().offers_children)
         return SessionKind::merged;
     if (arguments.sessions)
         return *arguments.sessions;

@@ -113,6 +113,29 @@ def never_stop_alone(db):
     db.ray_dap_leave = leave
 
 
+def tell_every_stop(db):
+    # Threads that come to their stops at the same time: pydevd tells of the first alone. A `continue` that comes just then
+    # may reach the first before the next one suspends all again: then it is never answered, or the next one stands still
+    # with nobody told, for ever. So a stop of its own that comes after a `continue` is told of, and answers that.
+    from _pydevd_bundle.pydevd_comm_constants import CMD_THREAD_SUSPEND
+
+    notifying = type(db.threads_suspended_single_notification)
+    if "on_thread_suspend" in vars(notifying):
+        return
+    tell = notifying.on_thread_suspend
+
+    def on_thread_suspend(self, thread_id, thread, stop_reason):
+        if stop_reason != CMD_THREAD_SUSPEND:
+            overtaken = bool(self._callbacks)
+            if overtaken:
+                self.send_resume_notification(thread_id)
+            if overtaken or self._last_resume_notification_time >= self._last_suspend_notification_time:
+                self.increment_suspend_time()
+        tell(self, thread_id, thread, stop_reason)
+
+    notifying.on_thread_suspend = on_thread_suspend
+
+
 def monitoring():
     # What pydevd traces with since Python 3.12, instead of sys.settrace.
     from _pydevd_bundle import pydevd_constants
@@ -268,6 +291,7 @@ def set_up():
         if arguments.get("tuneLatency") is not False:
             step("tuneLatency", tune_latency, db)
         step("stops", never_stop_alone, db)
+        step("everyStop", tell_every_stop, db)
         step("postMortem", stop_where_it_raised, db)
         step("errors", keep_errors_whole)
         if not first:

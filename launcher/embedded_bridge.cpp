@@ -8,7 +8,7 @@
 namespace launcher {
 
 EmbeddedBridge::EmbeddedBridge(std::unique_ptr<discovery::Dashboard> dashboard)
-    : m_host(std::move(dashboard), {.token = "", .one_client = true}), m_thread([this] { m_host.run(); }) {}
+    : m_host(std::move(dashboard), {.token = "", .offers_children = false}), m_thread([this] { m_host.run(); }) {}
 
 EmbeddedBridge::~EmbeddedBridge() {
     m_host.stop();

@@ -194,14 +194,14 @@ def targets(bridge: Bridge) -> Callable[..., list[dict]]:
     asking = bridge.client("ray-dap-tests-targets")
     asking.initialize()
 
-    def rows(count: Optional[int] = None, **match: Any) -> list[dict]:
+    def rows(count: Optional[int] = None, within: float = 30.0, **match: Any) -> list[dict]:
         def look() -> list[dict]:
             found = asking.request("rayTargets")["targets"]
             return [row for row in found if all(row[name] == value for name, value in match.items())
                     and (count is None or row["kind"] != "worker" or row["state"] != "waiting")]
 
         return look() if count is None else until(lambda: len(found := look()) == count and found,
-                                                  f"{count} targets with {match or 'anything'}")
+                                                  f"{count} targets with {match or 'anything'}", within)
 
     return rows
 

@@ -26,7 +26,7 @@ def stops_of(client, count):
 
 def test_twenty_workers_in_one_session(submit, client, targets):
     job = submit("steps_many.py", str(MANY))
-    targets(MANY, state="waiting")
+    targets(MANY, state="waiting", within=120)
     merged = client()
     merged.attach({"localRoot": str(JOBS)}, {str(STEPS): [line_of(STEPS, "in double")]})
     stops = stops_of(merged, MANY)

@@ -15,7 +15,7 @@ def test_all_threads_of_a_threaded_actor_run_on(submit, targets, attach, just_my
 def test_a_release_right_after_the_attach(submit, bridge):
     job = submit("tasks.py", "1")
     client = bridge.client()
-    client.attach({}, timeout=40)
+    client.attach({"sessions": "single"}, timeout=40)
     client.disconnect()
     assert job.result() == [10]
 
@@ -26,7 +26,7 @@ def test_the_bridges_end_releases_held_and_attached_workers(submit, start_bridge
     bridge = start_bridge()
     clients = [bridge.client() for _ in range(2)]
     for client in clients:
-        client.attach({}, timeout=40)
+        client.attach({"sessions": "single"}, timeout=40)
         client.stop()
     clients[0].close()
     bridge.process.terminate()

@@ -139,7 +139,7 @@ TEST_CASE("merged is the default of clients that do not take startDebugging, unl
 
 TEST_CASE("merged stands in for children where no child could connect") {
     dap::BridgeOptions options;
-    options.one_client = true;
+    options.offers_children = false;
     World world(options);
     add_debugpy(world, "w1");
     FakeClient& client = world.add_client("test", {{"supportsStartDebuggingRequest", true}});
@@ -174,6 +174,45 @@ TEST_CASE("merged: wait decides whether nothing paused is an error") {
         const std::int64_t again = client.send("attach", {{"sessions", "merged"}, {"wait", 0}});
         world.look();
         client.expect_success(again);
+    }
+    SUBCASE("0: the only one cannot be attached") {
+        FakeWorker& dead = add_debugpy(world, "w1");
+        dead.connects = false;
+        const std::int64_t request = client.send("attach", {{"sessions", "merged"}, {"wait", 0}});
+        world.look();
+        CHECK(client.expect_error(request)["format"].get<std::string>().find("no connection") != std::string::npos);
+    }
+    SUBCASE("0: one of two cannot be attached") {
+        add_debugpy(world, "w1").connects = false;
+        add_debugpy(world, "w2");
+        const std::int64_t request = client.send("attach", {{"sessions", "merged"}, {"wait", 0}});
+        world.look();
+        client.expect_success(request);
+        client.expect_success(client.send("configurationDone"));
+        world.settle();
+        client.expect_event("stopped");
+    }
+    SUBCASE("0: the only one is just being let go") {
+        add_debugpy(world, "w1");
+        FakeClient& former = world.add_client();
+        world.begin_attach(former);
+        former.send("disconnect");
+        world.settle();
+        const std::int64_t request = client.send("attach", {{"sessions", "merged"}, {"wait", 0}});
+        world.look();
+        world.timers.advance(seconds(1));
+        world.look();
+        client.expect_success(request);
+    }
+    SUBCASE("left while the first joins: it waits on") {
+        FakeWorker& slow = add_debugpy(world, "w1");
+        slow.handshakes = false;
+        const std::int64_t request = client.send("attach", {{"sessions", "merged"}, {"wait", 3}});
+        world.look();
+        client.expect_success(client.send("disconnect"));
+        client.expect_error(request);
+        world.settle();
+        CHECK(slow.count("configurationDone") == 0);
     }
     SUBCASE("some seconds") {
         const std::int64_t request = client.send("attach", {{"sessions", "merged"}, {"wait", 3}});
@@ -405,6 +444,16 @@ TEST_CASE("merged: the end of the session") {
         CHECK(first.count("disconnect") == 1);
     }
     CHECK(client.count_events("terminated") == 0);
+}
+
+TEST_CASE("merged: terminate is passed on where it is allowed") {
+    World world;
+    FakeWorker& worker = add_debugpy(world, "w1");
+    FakeClient& client = attach_merged(world, {{"allowTerminate", true}});
+    client.expect_success(client.send("terminate"));
+    world.settle();
+    client.expect_event("terminated");
+    CHECK(worker.count("terminate") == 1);
 }
 
 TEST_CASE("merged: onDisconnect resume lets all go") {

@@ -247,7 +247,8 @@ TEST_CASE("wire: a worker that was let go while it waited is there for the next,
         client.kill();
     }
     worker.wait_for("disconnect");
-    for (const json& arguments : {json{{"wait", 0}}, json{{"wait", 0}, {"target", "worker-1"}}}) {
+    for (const json& arguments :
+         {json{{"wait", 0}, {"sessions", "single"}}, json{{"wait", 0}, {"target", "worker-1"}}}) {
         RawClient client(bridge.port());
         client.initialize();
         const std::int64_t attach = client.request("attach", arguments);
@@ -366,7 +367,7 @@ TEST_CASE("wire: terminate does not kill unless it is allowed") {
     CHECK(worker.count("disconnect") == 1);
 
     RawClient other(bridge.port());
-    other.attach({{"allowTerminate", true}});
+    other.attach({{"sessions", "single"}, {"allowTerminate", true}});
     other.ask("terminate");
     worker.wait_for("terminate");
 }
@@ -385,7 +386,7 @@ TEST_CASE("wire: the bridge's end releases workers and tells clients") {
     bridge.wait_for_state("worker-2", "held");
     RawClient waiting(bridge.port());
     waiting.initialize();
-    const std::int64_t attach = waiting.request("attach", {{"target", "nobody"}});
+    const std::int64_t attach = waiting.request("attach", {{"sessions", "single"}, {"target", "nobody"}});
     waiting.event("output");
     RawClient silent(bridge.port());
     bridge.stop();

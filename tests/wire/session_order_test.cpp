@@ -72,7 +72,8 @@ TEST_CASE("wire: an attach, message by message") {
     BridgeFixture bridge({worker.row()});
     RawClient client(bridge.port());
     client.initialize();
-    const std::int64_t attach = client.request("attach", {{"token", "unused"}, {"logToFile", true}});
+    const std::int64_t attach =
+        client.request("attach", {{"sessions", "single"}, {"token", "unused"}, {"logToFile", true}});
     client.event("initialized");
     // Lazy: nothing releases the worker before its client is ready.
     CHECK(worker.count("configurationDone") == 0);
@@ -294,7 +295,7 @@ TEST_CASE("wire: nothing is said of the cluster before a look that began after t
     bridge.with_source([](FakeSource& source) { source.set_automatic(false); });
     RawClient client(bridge.port());
     client.initialize();
-    const std::int64_t attach = client.request("attach", {{"wait", 0}});
+    const std::int64_t attach = client.request("attach", {{"sessions", "single"}, {"wait", 0}});
     wait_until("the bridge did not look", [&bridge] { return bridge.refreshes() == 1; });
     CHECK(client.ask("threads")["success"] == false);
     CHECK(client.responses(attach) == 0);
