@@ -261,8 +261,9 @@ bool Bridge::is_unsettled() const {
 }
 
 bool Bridge::is_free(const Worker& worker) const {
-    const Link* link = link_of(worker);
-    return link == nullptr || (link->user() == nullptr && !link->is_leaving());
+    if (const Link* link = link_of(worker))
+        return link->user() == nullptr && !link->is_leaving();
+    return worker.subprocess != 0 || waits(worker);
 }
 
 Error Bridge::why_nothing(const std::optional<std::string>& target) const {

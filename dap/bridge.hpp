@@ -90,7 +90,7 @@ class Bridge : private LinkOwner {
     Taken take(const Session& session, const Worker& worker, const AttachArguments& arguments);
     /// Whether a worker is on its way out of a link, and may wait for the next client soon.
     bool is_unsettled() const;
-    /// Whether a session may take the worker: it has no link, or a held one.
+    /// Whether a session may take the worker: it waits and has no link, or has a held one.
     bool is_free(const Worker& worker) const;
     /// The session no longer uses `link`. `hold_for`: none holds without limit.
     void hold(Link& link, std::optional<std::chrono::milliseconds> hold_for);
@@ -108,8 +108,8 @@ class Bridge : private LinkOwner {
     /// Why the last look at the cluster failed; empty where it did not.
     std::string trouble() const;
 
-    /// A session began to watch the cluster: looks become frequent.
-    void add_watcher() { count_waiting(); }
+    /// A session began to watch the cluster, which makes looks frequent, or ended that.
+    void watchers_changed() { count_waiting(); }
     /// Pauses that `arguments` mean and nobody takes care of. Held workers are among them with `with_held`, and always
     /// where they stopped while held. Errors: as WorkerSource::choose.
     Result<std::vector<Pause>> pauses(const nlohmann::json& arguments, bool with_held) const;

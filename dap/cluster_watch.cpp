@@ -31,7 +31,8 @@ Result<std::vector<Worker>> ClusterWatch::news() {
         const auto known = m_known.find(pause.worker.id);
         if (known != m_known.end() && known->second == pause.number)
             continue;
-        if (!pause.worker.named && ++m_nameless[pause.worker.id] < most_nameless_looks)
+        // A held one had its time.
+        if (pause.number >= 0 && !pause.worker.named && ++m_nameless[pause.worker.id] < most_nameless_looks)
             continue;
         m_nameless.erase(pause.worker.id);
         m_known[pause.worker.id] = pause.number;

@@ -78,6 +78,10 @@ void evaluate_everywhere(Timers& timers, const std::vector<MergedWorker*>& worke
         answers->names.push_back(worker->link().worker().label());
         answers->values.emplace_back();
         answers->errors.push_back(fmt::format("no answer within {} s", answer_within.count() / 1000));
+        if (worker->is_congested()) {
+            answers->errors.back() = "it does not read what is sent to it";
+            continue;
+        }
         gather->expect();
         const auto fail = [answers, gather, index](const Error& error) {
             answers->errors[index] = last_line(error.message);

@@ -25,4 +25,14 @@ void IdMap::forget(int worker) {
     m_by_worker.erase(found);
 }
 
+void IdMap::forget(int worker, std::int64_t id) {
+    const auto ids = m_by_worker.find(worker);
+    if (ids == m_by_worker.end())
+        return;
+    if (const auto found = ids->second.find(id); found != ids->second.end()) {
+        m_locals.erase(found->second);
+        ids->second.erase(found);
+    }
+}
+
 }  // namespace dap

@@ -24,7 +24,7 @@ class IdMap {
     std::optional<Local> to_worker(std::int64_t id) const;
     /// The worker's numbers are void.
     void forget(int worker);
-    std::size_t size() const { return m_locals.size(); }
+    void forget(int worker, std::int64_t id);
 
   private:
     // DAP keeps references within 31 bits ("variablesReference"); two thousand million of them are a long session.

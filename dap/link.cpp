@@ -294,7 +294,7 @@ void Link::on_own_response(const Pending& pending, const std::string& body, cons
             }
             break;
         case Purpose::setup:
-            if (!m_deadline.is_set())
+            if (is_leaving() || !m_deadline.is_set())
                 break;  // too late: the session goes on without
             if (!envelope.success)
                 spdlog::warn("{}: the setup in the worker failed: {}", m_worker.label(), error_text(message));
@@ -346,7 +346,8 @@ void Link::on_congested(bool congested) {
 
 void Link::note_event(const std::string& body, const Envelope& envelope) {
     const bool noted = envelope.name == "stopped" || envelope.name == "continued" || envelope.name == "thread" ||
-                       envelope.name == "process" || envelope.name == "rayDapSuspended";
+                       envelope.name == "process" || envelope.name == "rayDapSuspended" ||
+                       envelope.name == "rayDapResumed";
     if (!noted)
         return;
     const nlohmann::json message = parse_json_or_null(body);
@@ -362,10 +363,13 @@ void Link::note_event(const std::string& body, const Envelope& envelope) {
             ++m_unseen_stops;
     } else if (envelope.name == "rayDapSuspended") {
         m_suspended.insert(thread);
+    } else if (envelope.name == "rayDapResumed") {
+        m_suspended.erase(thread);
     } else if (envelope.name == "continued" && member(event, "allThreadsContinued") == true) {
         m_stops.clear();
-        m_suspended.clear();
-    } else if (envelope.name == "continued" || text(member(event, "reason")) == "exited") {
+    } else if (envelope.name == "continued") {
+        m_stops.erase(thread);
+    } else if (text(member(event, "reason")) == "exited") {
         m_stops.erase(thread);
         m_suspended.erase(thread);
     }

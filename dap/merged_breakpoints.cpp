@@ -10,18 +10,20 @@ namespace dap {
 std::string MergedBreakpoints::set(const std::string& command, nlohmann::json arguments) {
     if (!arguments.is_object())
         arguments = nlohmann::json::object();
-    // Workers know the file by its path; a reference is of one worker alone (pydevd never looks at it here).
-    if (const auto source = arguments.find("source"); source != arguments.end() && source->is_object())
-        source->erase("sourceReference");
-    const nlohmann::json& path = member(member(arguments, "source"), "path");
-    const std::string key = command + " " + dump(path.is_null() ? member(arguments, "source") : path);
+    // Workers know the file by its path; a reference is of one worker alone, and pydevd never looks at it here.
+    const nlohmann::json source = member(arguments, "source");
+    if (source.is_object())
+        arguments["source"].erase("sourceReference");
+    const nlohmann::json path = member(source, "path");
+    const std::string key = command + " " + dump(path.is_null() ? source : path);
     drop(key);
     std::vector<std::int64_t>& ids = m_ids[key];
     for (const nlohmann::json& wanted : member(arguments, "breakpoints")) {
         ids.push_back(++m_last_id);
-        m_breakpoints[m_last_id] = {m_last_id, key, wanted, {}, {}};
+        m_breakpoints[m_last_id] = {m_last_id, key, wanted, false, {}, {}};
     }
-    m_requests[key] = {command, std::move(arguments), ++m_last_request};
+    const bool for_workers = command != "setBreakpoints" || path.is_string();
+    m_requests[key] = {command, std::move(arguments), source, ++m_last_request, for_workers};
     return key;
 }
 
@@ -29,35 +31,50 @@ void MergedBreakpoints::drop(const std::string& key) {
     const auto found = m_ids.find(key);
     if (found == m_ids.end())
         return;
-    for (const std::int64_t id : found->second) {
+    for (const std::int64_t id : found->second)
         m_breakpoints.erase(id);
-        for (auto& [worker, ids] : m_by_worker)
-            std::erase_if(ids, [id](const auto& entry) { return entry.second == id; });
-    }
     m_ids.erase(found);
+    for (auto& [worker, ids] : m_by_worker)
+        std::erase_if(ids, [this](const auto& entry) { return !m_breakpoints.contains(entry.second); });
 }
 
 nlohmann::json MergedBreakpoints::state(const Breakpoint& breakpoint) const {
     nlohmann::json result = {{"id", breakpoint.id}, {"verified", !breakpoint.verified_by.empty()}};
+    const Request& request = m_requests.at(breakpoint.key);
     if (breakpoint.workers.empty())
-        result["message"] = "Set in each worker that joins";
+        result["message"] =
+            request.for_workers ? "Set in each worker that joins" : "Workers know this source by no path";
     else
         result.update(breakpoint.verified_by.empty() ? breakpoint.workers.begin()->second
                                                      : breakpoint.workers.at(*breakpoint.verified_by.begin()));
-    // The client's own name of the file: each worker has a reference of its own.
-    if (const nlohmann::json& source = member(m_requests.at(breakpoint.key).arguments, "source"); source.is_object())
-        result["source"] = source;
+    // The client's own name of the file: each worker has another.
+    if (request.source.is_object())
+        result["source"] = request.source;
     if (const nlohmann::json& line = member(breakpoint.wanted, "line"); !result.contains("line") && !line.is_null())
         result["line"] = line;
     return result;
 }
 
-nlohmann::json MergedBreakpoints::body(const std::string& key) const {
+nlohmann::json MergedBreakpoints::replaced_body(const nlohmann::json& wanted) {
+    nlohmann::json breakpoints = nlohmann::json::array();
+    for (const nlohmann::json& each : wanted) {
+        nlohmann::json breakpoint = {{"verified", false}, {"message", "Replaced by a later request"}};
+        if (each.contains("line"))
+            breakpoint["line"] = each["line"];
+        breakpoints.push_back(std::move(breakpoint));
+    }
+    return {{"breakpoints", std::move(breakpoints)}};
+}
+
+nlohmann::json MergedBreakpoints::body(const std::string& key) {
     nlohmann::json breakpoints = nlohmann::json::array();
     const auto ids = m_ids.find(key);
     if (ids != m_ids.end()) {
-        for (const std::int64_t id : ids->second)
-            breakpoints.push_back(state(m_breakpoints.at(id)));
+        for (const std::int64_t id : ids->second) {
+            Breakpoint& breakpoint = m_breakpoints.at(id);
+            breakpoint.told = true;
+            breakpoints.push_back(state(breakpoint));
+        }
     }
     return {{"breakpoints", std::move(breakpoints)}};
 }
@@ -78,7 +95,7 @@ void MergedBreakpoints::note(Breakpoint& breakpoint, int worker, const nlohmann:
         if (member(made, "verified") == true)
             breakpoint.verified_by.insert(worker);
     }
-    if (const nlohmann::json after = state(breakpoint); after != before)
+    if (const nlohmann::json after = state(breakpoint); breakpoint.told && after != before)
         changes.push_back({{"reason", "changed"}, {"breakpoint", after}});
 }
 

@@ -20,8 +20,10 @@ class MergedBreakpoints {
     /// One request of the client that stays in force until the next of the same key.
     struct Request {
         std::string command;
-        nlohmann::json arguments;
-        std::int64_t number = 0;  ///< grows with every request
+        nlohmann::json arguments;  ///< as workers are to have them
+        nlohmann::json source;     ///< as the client named it; null for functions
+        std::int64_t number = 0;   ///< grows with every request
+        bool for_workers = true;   ///< false: they would not know the source
     };
 
     /// Takes `setBreakpoints` or `setFunctionBreakpoints` as the client said it: in force from now on instead of what
@@ -29,8 +31,11 @@ class MergedBreakpoints {
     std::string set(const std::string& command, nlohmann::json arguments);
     /// What a worker that joins must be told.
     const std::map<std::string, Request>& requests() const { return m_requests; }
-    /// The body of the client's response, as far as workers have answered.
-    nlohmann::json body(const std::string& key) const;
+    /// The body of the client's response to its newest request of `key`, as far as workers have answered. From here on
+    /// the client knows these breakpoints, and hears of changes.
+    nlohmann::json body(const std::string& key);
+    /// The same for a request that a newer one has replaced meanwhile; `wanted`: its own breakpoints.
+    static nlohmann::json replaced_body(const nlohmann::json& wanted);
 
     // Each returns the breakpoints that are now another for the client, as bodies of `breakpoint` events.
 
@@ -50,6 +55,7 @@ class MergedBreakpoints {
         std::int64_t id = 0;
         std::string key;
         nlohmann::json wanted;                  ///< the client's own
+        bool told = false;                      ///< whether the client knows its id
         std::map<int, nlohmann::json> workers;  ///< what each worker made of it
         std::set<int> verified_by;
     };

@@ -30,6 +30,7 @@ class MergedIds {
 
     /// The worker runs on: its frames and variables are gone (DAP, "Lifetime of objects references").
     void forget_stop(int worker);
+    void forget_thread(int worker, std::int64_t thread) { map(Kind::thread).forget(worker, thread); }
     /// The worker is gone.
     void forget(int worker);
 

@@ -96,11 +96,19 @@ void MergedMode::fail_attach(const Error& error) {
     m_state = State::over;
     m_wait_end.clear();
     leave_workers(true);
+    m_bridge.watchers_changed();
     m_session.respond_error(std::exchange(m_attach_seq, 0), "attach", error);
 }
 
+void MergedMode::drop_queue() {
+    for (const Worker& worker : std::exchange(m_to_join, {})) {
+        if (worker.subprocess != 0)
+            m_bridge.let_go(worker);
+    }
+}
+
 void MergedMode::leave_workers(bool hold) {
-    m_to_join.clear();
+    drop_queue();
     std::vector<Link*> links;
     for (const auto& [number, worker] : m_workers)
         links.push_back(&worker->link());
@@ -113,6 +121,7 @@ void MergedMode::leave_workers(bool hold) {
         if (!link->is_leaving())
             m_bridge.release(*link, m_session.label() + " was lost, and onDisconnect says resume");
     }
+    m_joining = 0;
     m_numbers.clear();
     m_workers.clear();
 }
@@ -123,6 +132,8 @@ void MergedMode::join_more() {
         m_to_join.pop_front();
         if (m_bridge.is_free(worker))
             join(worker);
+        else
+            m_watch.forget(worker.id);  // another session was faster
     }
 }
 
@@ -153,19 +164,25 @@ void MergedMode::on_ready(MergedWorker& worker) {
     worker.ask("setExceptionBreakpoints", m_arguments.exception_filters(m_exception_breakpoints),
                [](const Result<nlohmann::json>&) {});
     for (const auto& [key, request] : m_breakpoints.requests())
-        set_up(worker, key);
+        set_up(worker, key, [] {});
     if (m_configured)
         worker.configure();
     join_more();
 }
 
-void MergedMode::set_up(MergedWorker& worker, const std::string& key) {
+void MergedMode::set_up(MergedWorker& worker, const std::string& key, std::function<void()> done) {
     const MergedBreakpoints::Request& request = m_breakpoints.requests().at(key);
+    if (!request.for_workers) {
+        done();
+        return;
+    }
     worker.ask(
         request.command, request.arguments,
-        [this, &worker, key, number = request.number](const Result<nlohmann::json>& body) {
+        [this, number = worker.number(), key, request_number = request.number,
+         done = std::move(done)](const Result<nlohmann::json>& body) {
             if (body)
-                send_breakpoints(m_breakpoints.answered(key, number, worker.number(), member(*body, "breakpoints")));
+                send_breakpoints(m_breakpoints.answered(key, request_number, number, member(*body, "breakpoints")));
+            done();
         });
 }
 
@@ -175,8 +192,6 @@ void MergedMode::on_attached(MergedWorker& worker) {
 
 void MergedMode::on_ended(MergedWorker& worker, const Error& reason) {
     const Worker& ended = worker.link().worker();
-    if (!worker.is_ready())
-        --m_joining;
     if (!worker.is_attached() && watches()) {
         m_failed.insert({ended.id, ended.paused_at});
         m_last_failure = reason;
@@ -191,6 +206,8 @@ void MergedMode::on_ended(MergedWorker& worker, const Error& reason) {
 }
 
 void MergedMode::remove(MergedWorker& worker) {
+    if (!worker.is_ready())
+        --m_joining;
     worker.tell_gone();
     const int number = worker.number();
     m_ids.forget(number);
@@ -204,6 +221,10 @@ void MergedMode::on_subprocess(MergedWorker& worker, const std::string& body) {
     const std::optional<Worker> subprocess = subprocess_of(worker.link().worker(), body);
     if (!subprocess)
         return;
+    if (!watches()) {
+        m_bridge.let_go(*subprocess);
+        return;
+    }
     m_to_join.push_front(*subprocess);
     join_more();
 }
@@ -304,28 +325,25 @@ void MergedMode::on_configuration_done(const Envelope& request) {
 }
 
 void MergedMode::on_set_breakpoints(const Envelope& request, nlohmann::json arguments) {
+    const nlohmann::json wanted = member(arguments, "breakpoints");
     const std::string key = m_breakpoints.set(request.name, std::move(arguments));
     const std::int64_t number = m_breakpoints.requests().at(key).number;
-    // Until the client has the response it knows no breakpoint that could change.
-    auto answered = std::make_shared<bool>(false);
-    auto gather = std::make_shared<Gather>(m_timers, [this, seq = request.seq, name = request.name, key, answered] {
-        *answered = true;
-        m_session.respond(seq, name, m_breakpoints.body(key));
-    });
+    auto gather =
+        std::make_shared<Gather>(m_timers, [this, seq = request.seq, name = request.name, key, number, wanted] {
+            const bool newest = m_breakpoints.requests().at(key).number == number;
+            m_session.respond(seq, name, newest ? m_breakpoints.body(key) : MergedBreakpoints::replaced_body(wanted));
+        });
     for (const auto& [id, worker] : m_workers) {
-        if (!worker->is_ready() || worker->is_congested())
+        if (!worker->is_ready())
             continue;
-        gather->expect();
-        const MergedBreakpoints::Request& made = m_breakpoints.requests().at(key);
-        worker->ask(made.command, made.arguments,
-                    [this, id = id, key, number, gather, answered](const Result<nlohmann::json>& body) {
-                        if (body) {
-                            const auto changes = m_breakpoints.answered(key, number, id, member(*body, "breakpoints"));
-                            if (*answered)
-                                send_breakpoints(changes);
-                        }
-                        gather->arrived();
-                    });
+        // One that does not read just now gets them when it does; nobody waits for it.
+        const bool waits = !worker->is_congested();
+        if (waits)
+            gather->expect();
+        set_up(*worker, key, [gather, waits] {
+            if (waits)
+                gather->arrived();
+        });
     }
     gather->wait(breakpoints_within);
 }
@@ -423,7 +441,7 @@ void MergedMode::to_its_worker(const Envelope& request, nlohmann::json arguments
 void MergedMode::on_cancel(const Envelope& request, const nlohmann::json& arguments) {
     m_session.respond(request.seq, request.name, nullptr);
     const nlohmann::json& id = member(arguments, "requestId");
-    if (!id.is_number_integer())
+    if (!id.is_number_integer() || id <= 0)
         return;
     if (m_state == State::waiting && id == m_attach_seq) {
         fail_attach({ErrorCode::cancelled, "The wait for a worker was cancelled."});
@@ -457,12 +475,15 @@ void MergedMode::part(Parting parting) {
         m_session.end("the client disconnected", false);
         return;
     }
-    if (m_state != State::open) {
+    if (m_state == State::ending)
+        return;
+    if (m_state == State::over) {
         m_session.end("the client disconnected", false);
         return;
     }
     m_state = State::ending;
-    m_to_join.clear();
+    m_bridge.watchers_changed();
+    drop_queue();
     std::vector<Link*> links;
     for (const auto& [number, worker] : m_workers)
         links.push_back(&worker->link());
@@ -486,7 +507,7 @@ void MergedMode::end_if_empty() {
     if (m_state != State::ending || !m_workers.empty())
         return;
     m_state = State::over;
-    m_session.end("the client disconnected", true);
+    m_session.end("all workers are left", true);
 }
 
 void MergedMode::on_client_lost() {
@@ -515,6 +536,8 @@ void MergedMode::yield(Link& link, const std::string& other) {
                                     {"output", "ray-dap: " + other + " took over " + link.worker().label() + ".\n"}});
     m_bridge.hold(link, std::nullopt);
     remove(worker);
+    join_more();
+    fail_if_nothing();
 }
 
 void MergedMode::shut_down() {

@@ -6,6 +6,7 @@
 #pragma once
 
 #include <deque>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -73,7 +74,10 @@ class MergedMode : public SessionMode {
     void leave_workers(bool hold);
     void join(const Worker& worker);
     void join_more();
-    void set_up(MergedWorker& worker, const std::string& key);
+    /// Sets the client's breakpoints of `key` in the worker.
+    void set_up(MergedWorker& worker, const std::string& key, std::function<void()> done);
+    /// Nobody joins any more; subprocesses among them are let go.
+    void drop_queue();
     void remove(MergedWorker& worker);
     void part(Parting parting);
     void end_if_empty();

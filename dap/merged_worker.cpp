@@ -67,20 +67,23 @@ void MergedWorker::on_link_attached() {
 
 void MergedWorker::on_link_event(const std::string& body, const Envelope& envelope) {
     const std::string& name = envelope.name;
-    if (!m_attached && name != "output")
-        return;  // on_link_attached tells of it
-    // A process that ends is not the session's end; its link's end says it all.
-    if (name == "exited" || name == "terminated")
-        return;
     if (name == "debugpyAttach") {
         m_mode.on_subprocess(*this, body);
         return;
     }
+    // What matters of it, on_link_attached tells.
+    if (!m_attached && name != "output")
+        return;
+    // A process that ends is not the session's end; its link's end says it all.
+    if (name == "exited" || name == "terminated")
+        return;
     nlohmann::json event = member(parse_json_or_null(body), "body");
     if (name == "stopped") {
         on_stopped(std::move(event));
     } else if (name == "rayDapSuspended") {
         tell_suspended();
+    } else if (name == "rayDapResumed") {
+        on_resumed(integer(member(event, "threadId")));
     } else if (name == "continued") {
         on_continued(event);
     } else if (name == "thread") {
@@ -190,6 +193,14 @@ void MergedWorker::tell_suspended() {
     }
 }
 
+void MergedWorker::on_resumed(std::int64_t thread) {
+    // A thread that stopped by itself is told of by `continued`.
+    if (!m_stopped.contains(thread) || m_link.stops().contains(thread))
+        return;
+    set_stopped(thread, false);
+    m_mode.session().send_event("continued", {{"threadId", client_thread(thread)}, {"allThreadsContinued", false}});
+}
+
 void MergedWorker::on_continued(const nlohmann::json& continued) {
     const std::int64_t thread = integer(member(continued, "threadId"));
     const bool all = member(continued, "allThreadsContinued") == true;
@@ -211,6 +222,7 @@ void MergedWorker::on_thread(const nlohmann::json& event) {
     if (exited) {
         m_threads.erase(thread);
         set_stopped(thread, false);
+        m_mode.ids().forget_thread(m_number, thread);
     }
     m_mode.session().send_event("thread", told);
 }
@@ -220,18 +232,20 @@ void MergedWorker::list_threads(std::function<void()> done) {
         done();
         return;
     }
-    m_threads_known = true;
-    ask("threads", nullptr, [this, done = std::move(done)](const Result<nlohmann::json>& body) {
+    m_listing.push_back(std::move(done));
+    if (m_listing.size() > 1)
+        return;
+    ask("threads", nullptr, [this](const Result<nlohmann::json>& body) {
         if (body) {
+            m_threads_known = true;
             m_threads.clear();
             for (const nlohmann::json& thread : member(*body, "threads")) {
                 const nlohmann::json& name = member(thread, "name");
                 m_threads[integer(member(thread, "id"))] = name.is_string() ? name.get<std::string>() : "";
             }
-        } else {
-            m_threads_known = false;
         }
-        done();
+        for (const auto& each : std::exchange(m_listing, {}))
+            each();
     });
 }
 

@@ -8,6 +8,7 @@
 #include <set>
 #include <string>
 #include <unordered_map>
+#include <vector>
 
 #include <nlohmann/json.hpp>
 
@@ -73,6 +74,7 @@ class MergedWorker : private LinkUser {
     void on_stopped(nlohmann::json stopped);
     /// Tells of threads that stand still because another one stopped.
     void tell_suspended();
+    void on_resumed(std::int64_t thread);
     void on_continued(const nlohmann::json& continued);
     void on_thread(const nlohmann::json& thread);
     void set_stopped(std::int64_t thread, bool stopped);
@@ -88,6 +90,7 @@ class MergedWorker : private LinkUser {
     std::int64_t m_last_asked = 0;
     std::unordered_map<std::int64_t, Asked> m_asked;
     bool m_threads_known = false;
+    std::vector<std::function<void()>> m_listing;   ///< who waits for the names of the threads
     std::map<std::int64_t, std::string> m_threads;  ///< that the client was told of, with their names where known
     std::set<std::int64_t> m_stopped;               ///< as the client was told
 };

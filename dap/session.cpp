@@ -165,6 +165,10 @@ void Session::on_attach(const Envelope& request, const nlohmann::json& arguments
             invalid_request("This session is attached, or about to be; open another one for another worker."));
         return;
     }
+    // A former attach of this session failed, if there was one: nothing of its mode counts any more.
+    m_single = nullptr;
+    m_root_mode = nullptr;
+    m_root = 0;
     // A one-shot id that only this bridge could give is as good as the token.
     if (const nlohmann::json& announced = member(arguments, "child"); announced.is_string()) {
         on_child_attach(request, announced.get<std::string>());
@@ -191,7 +195,7 @@ void Session::on_attach(const Envelope& request, const nlohmann::json& arguments
             m_mode = std::make_unique<MergedMode>(*this, m_bridge, m_timers, request.seq, std::move(*read));
             break;
     }
-    m_bridge.add_watcher();
+    m_bridge.watchers_changed();
 }
 
 SessionKind Session::kind_of(const AttachArguments& arguments) const {
@@ -271,9 +275,10 @@ void Session::end(const std::string& why, bool attached) {
         send_event("terminated");
     }
     m_state = State::ended;
-    if (m_disconnect_seq)
-        respond(*m_disconnect_seq, "disconnect", nullptr);
-    m_close.set(m_disconnect_seq ? close_within : disconnect_within, [this] { close(); });
+    const bool asked = m_disconnect_seq.has_value();
+    if (asked)
+        respond(*std::exchange(m_disconnect_seq, std::nullopt), "disconnect", nullptr);
+    m_close.set(asked ? close_within : disconnect_within, [this] { close(); });
 }
 
 void Session::drop(const std::string& why) {

@@ -251,8 +251,8 @@ void SingleMode::on_link_event(const std::string& body, const Envelope& envelope
         on_subprocess(body);
         return;
     }
-    if (envelope.name == "rayDapSuspended")
-        return;
+    if (envelope.name == "rayDapSuspended" || envelope.name == "rayDapResumed")
+        return;  // for merged sessions
     // complete_attach tells of these; `terminated` follows with the link's end.
     const bool told_later = m_state != State::active && envelope.name != "output";
     if (!told_later && envelope.name != "terminated")

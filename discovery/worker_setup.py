@@ -68,7 +68,7 @@ def never_stop_alone(db):
     wait = db.do_wait_suspend
     waiting = []
 
-    def tell(thread):
+    def tell(name, thread):
         # debugpy tells of one thread and says that all stand still; the bridge wants to know which really do.
         from _pydevd_bundle._debug_adapter.pydevd_base_schema import BaseSchema
         from _pydevd_bundle.pydevd_comm_constants import CMD_RETURN
@@ -76,7 +76,7 @@ def never_stop_alone(db):
         from _pydevd_bundle.pydevd_net_command import NetCommand
 
         body = {"threadId": BaseSchema._translate_id_to_dap(get_thread_id(thread))}
-        event = {"type": "event", "event": "rayDapSuspended", "body": body}
+        event = {"type": "event", "event": name, "body": body}
         db.writer.add_command(NetCommand(CMD_RETURN, 0, event, is_json=True))
 
     def run(info):
@@ -91,8 +91,11 @@ def never_stop_alone(db):
         waiting.append(info)
         try:
             if db.is_attached() and not db.ray_dap_leaving:
-                step("suspended", tell, thread)
-                return wait(thread, *given, **named)
+                step("suspended", tell, "rayDapSuspended", thread)
+                try:
+                    return wait(thread, *given, **named)
+                finally:
+                    step("resumed", tell, "rayDapResumed", thread)
             run(info)
         finally:
             waiting.remove(info)
@@ -116,13 +119,15 @@ def never_stop_alone(db):
 def tell_every_stop(db):
     # Threads that come to their stops at the same time: pydevd tells of the first alone. A `continue` that comes just then
     # may reach the first before the next one suspends all again: then it is never answered, or the next one stands still
-    # with nobody told, for ever. So a stop of its own that comes after a `continue` is told of, and answers that.
+    # with nobody told, for ever. So a stop of its own that comes after a `continue` is told of, and answers that; and a
+    # thread that leaves an older stop late says no more that all run.
     from _pydevd_bundle.pydevd_comm_constants import CMD_THREAD_SUSPEND
 
     notifying = type(db.threads_suspended_single_notification)
     if "on_thread_suspend" in vars(notifying):
         return
-    tell = notifying.on_thread_suspend
+    tell, tell_resumed = notifying.on_thread_suspend, notifying.on_thread_resume
+    stopped_at = {}
 
     def on_thread_suspend(self, thread_id, thread, stop_reason):
         if stop_reason != CMD_THREAD_SUSPEND:
@@ -132,8 +137,18 @@ def tell_every_stop(db):
             if overtaken or self._last_resume_notification_time >= self._last_suspend_notification_time:
                 self.increment_suspend_time()
         tell(self, thread_id, thread, stop_reason)
+        stopped_at[thread_id] = self._last_suspend_notification_time
+
+    def on_thread_resume(self, thread_id, thread):
+        late = stopped_at.pop(thread_id, 0) < self._last_suspend_notification_time
+        if late and len(self._suspended_thread_id_to_thread) > 1:
+            with self._lock:
+                self._suspended_thread_id_to_thread.pop(thread_id)
+        else:
+            tell_resumed(self, thread_id, thread)
 
     notifying.on_thread_suspend = on_thread_suspend
+    notifying.on_thread_resume = on_thread_resume
 
 
 def monitoring():

@@ -24,3 +24,5 @@ def test_threads_that_stop_together(submit, targets, client, sessions):
     for seq in asked:
         debugger.response(seq)
     assert len(asked) >= ROUNDS
+    if sessions == "single":  # none that nobody asked for
+        assert len(debugger.events("continued")) <= len(asked)

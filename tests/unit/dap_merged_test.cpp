@@ -282,6 +282,12 @@ TEST_CASE("merged: a sibling that stands still gets a stop of its own, one that 
     CHECK(sibling["threadId"] != first["threadId"]);
     CHECK(sibling["preserveFocusHint"] == true);
     CHECK_FALSE(client.has_event("rayDapSuspended"));
+    SUBCASE("it runs on alone") {
+        worker.event("rayDapResumed", {{"threadId", 2}});
+        CHECK(client.expect_event("continued")["threadId"] == sibling["threadId"]);
+        worker.event("rayDapResumed", {{"threadId", 1}});
+        CHECK(client.count_events("continued") == 0);  // `continued` tells of that one
+    }
     SUBCASE("all of them run on") {
         ask(world, client, "continue", {{"threadId", first["threadId"]}});
         CHECK(client.count_events("continued") == 2);
@@ -341,6 +347,119 @@ TEST_CASE("merged: breakpoints reach all workers, those that join later too; ver
 
     second.line.break_off();
     CHECK(client.expect_event("breakpoint")["breakpoint"]["verified"] == false);
+}
+
+TEST_CASE("merged: of two requests in flight for one file, each gets an answer of its own length") {
+    World world;
+    FakeWorker& worker = add_debugpy(world, "w2");
+    FakeClient& client = attach_merged(world);
+    const auto set = [&client](const json& lines) {
+        json breakpoints = json::array();
+        for (const json& line : lines)
+            breakpoints.push_back({{"line", line}});
+        return client.send("setBreakpoints", {{"source", {{"path", "/a.py"}}}, {"breakpoints", breakpoints}});
+    };
+    const std::int64_t two = set({3, 5});
+    const std::int64_t one = set({5});
+    world.settle();
+    CHECK(client.expect_success(two)["breakpoints"].size() == 2);
+    const json answer = client.expect_success(one)["breakpoints"];
+    REQUIRE(answer.size() == 1);
+    CHECK(answer[0]["verified"] == true);
+    CHECK(worker.count("setBreakpoints") == 2);
+    CHECK(client.count_events("breakpoint") == 0);
+}
+
+TEST_CASE("merged: a source without a path is known to no worker, and the answer names it as the client did") {
+    World world;
+    FakeWorker& worker = add_debugpy(world, "w2");
+    FakeClient& client = attach_merged(world);
+    const json source = {{"name", "a.py"}, {"sourceReference", 1}};
+    const json answer =
+        ask(world, client, "setBreakpoints", {{"source", source}, {"breakpoints", {{{"line", 3}}}}})["breakpoints"];
+    CHECK(answer[0]["verified"] == false);
+    CHECK(answer[0]["source"] == source);
+    CHECK(worker.count("setBreakpoints") == 0);
+}
+
+TEST_CASE("merged: two questions for threads at once get the same answer") {
+    World world;
+    add_debugpy(world, "w1");
+    FakeClient& client = attach_merged(world);
+    const std::int64_t first = client.send("threads");
+    const std::int64_t second = client.send("threads");
+    world.settle();
+    CHECK(client.expect_success(first) == client.expect_success(second));
+}
+
+TEST_CASE("merged: taking over a worker that is still joining leaves room for others") {
+    World world;
+    for (int i = 1; i <= 70; ++i)
+        add_debugpy(world, "w" + std::to_string(i)).handshakes = false;
+    FakeClient& client = attach_merged(world);
+    for (int i = 1; i <= 64; ++i) {
+        FakeClient& other = world.add_client();
+        const std::string id = "w" + std::to_string(i);
+        other.send("attach", {{"target", id}, {"takeOver", true}});
+        world.look();
+    }
+    for (int i = 65; i <= 70; ++i)
+        CHECK(world.workers["w" + std::to_string(i)]->count("attach") == 1);
+    CHECK_FALSE(client.is_closed());
+}
+
+TEST_CASE("merged: a subprocess that comes when the session ends is let go") {
+    World world;
+    FakeWorker& worker = add_debugpy(world, "w1");
+    FakeWorker& subprocess = world.add_subprocess("w1/900", "w1");
+    FakeClient& client = attach_merged(world);
+    worker.leaves = false;
+    client.send("disconnect");
+    worker.event("debugpyAttach", {{"subProcessId", 900}});
+    world.settle();
+    CHECK(subprocess.count("disconnect") == 1);
+}
+
+TEST_CASE("merged: a worker that is let go in the middle of its setup stays let go") {
+    World world;
+    FakeWorker& worker = add_debugpy(world, "w1");
+    json setup;
+    worker.script = [&setup](const json& request) {
+        if (request["command"] != "evaluate")
+            return false;
+        setup = request;
+        return true;
+    };
+    FakeClient& client = attach_merged(world);
+    worker.leaves = false;
+    const std::int64_t request = client.send("disconnect");
+    world.settle();
+    worker.answer(setup);
+    world.settle();
+    CHECK(worker.count("setExceptionBreakpoints") == 0);
+    CHECK(worker.count("configurationDone") == 0);
+    world.timers.advance(seconds(10));
+    world.settle();
+    client.expect_success(request);
+}
+
+TEST_CASE("a session that attaches again in another way leaves nothing of the first attempt") {
+    World world;
+    FakeClient& client = world.add_client();
+    const std::int64_t failed = client.send("attach", {{"wait", 0}});
+    world.look();
+    client.expect_error(failed);
+    const std::int64_t merged = client.send("attach", {{"sessions", "merged"}});
+    world.look();
+    client.expect_success(merged);
+    FakeClient& waiting = world.add_client();
+    waiting.send("attach");
+    world.look();
+    client.line.break_off();
+    world.settle();
+    add_debugpy(world, "w1");
+    world.look();
+    waiting.expect_event("initialized");
 }
 
 TEST_CASE("merged: a frozen worker does not keep the others' answers") {
@@ -433,6 +552,18 @@ TEST_CASE("merged: the end of the session") {
         client.expect_event("terminated");
         CHECK(first.count("terminate") == 0);
         CHECK(first.count("disconnect") == 1);
+    }
+    SUBCASE("terminate, then disconnect before all is over") {
+        client.expect_success(client.send("terminate"));
+        client.send("terminate");
+        const std::int64_t request = client.send("disconnect");
+        world.settle();
+        client.expect_success(request);
+        CHECK(client.count_events("terminated") == 1);
+        client.expect_event("terminated");
+        world.timers.advance(seconds(10));
+        for (const json& message : client.line.sent)
+            CHECK(message.value("command", "") != "disconnect");
     }
     SUBCASE("the bridge's end") {
         bool done = false;
