@@ -15,7 +15,7 @@ std::string MergedBreakpoints::set(const std::string& command, nlohmann::json ar
     if (source.is_object())
         arguments["source"].erase("sourceReference");
     const nlohmann::json path = member(source, "path");
-    const std::string key = command + " " + dump(path.is_null() ? source : path);
+    std::string key = command + " " + dump(path.is_null() ? source : path);
     drop(key);
     std::vector<std::int64_t>& ids = m_ids[key];
     for (const nlohmann::json& wanted : member(arguments, "breakpoints")) {

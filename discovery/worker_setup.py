@@ -120,14 +120,33 @@ def tell_every_stop(db):
     # Threads that come to their stops at the same time: pydevd tells of the first alone. A `continue` that comes just then
     # may reach the first before the next one suspends all again: then it is never answered, or the next one stands still
     # with nobody told, for ever. So a stop of its own that comes after a `continue` is told of, and answers that; and a
-    # thread that leaves an older stop late says no more that all run.
+    # thread that leaves an older stop late says no more that all run. A `continue` where nothing stands still (any more)
+    # is answered at once, not at the next stop's end.
     from _pydevd_bundle.pydevd_comm_constants import CMD_THREAD_SUSPEND
 
-    notifying = type(db.threads_suspended_single_notification)
+    single = db.threads_suspended_single_notification
+    notifying = type(single)
     if "on_thread_suspend" in vars(notifying):
         return
+    # What is used below must be there.
+    (single._callbacks, single._callbacks_lock, single._lock, single._suspended_thread_id_to_thread)
+    (single._last_suspend_notification_time, single._last_resume_notification_time)
     tell, tell_resumed = notifying.on_thread_suspend, notifying.on_thread_resume
     stopped_at = {}
+
+    def answer_if_all_run(self):
+        with self._lock:
+            if self._suspended_thread_id_to_thread:
+                return
+        with self._callbacks_lock:
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def add_on_resumed_callback(self, callback):
+        with self._callbacks_lock:
+            self._callbacks.append(callback)
+        answer_if_all_run(self)
 
     def on_thread_suspend(self, thread_id, thread, stop_reason):
         if stop_reason != CMD_THREAD_SUSPEND:
@@ -146,9 +165,11 @@ def tell_every_stop(db):
                 self._suspended_thread_id_to_thread.pop(thread_id)
         else:
             tell_resumed(self, thread_id, thread)
+        answer_if_all_run(self)
 
     notifying.on_thread_suspend = on_thread_suspend
     notifying.on_thread_resume = on_thread_resume
+    notifying.add_on_resumed_callback = add_on_resumed_callback
 
 
 def monitoring():

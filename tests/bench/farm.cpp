@@ -1,9 +1,9 @@
 // A farm of paused workers that cost next to nothing: `ray_dap_farm WORKERS`.
 //
-// One process: a dashboard that lists WORKERS paused workers (at most 10,000, as Ray's does), and behind their addresses
-// a debugpy each, on real sockets, with the real one's order of messages (tests/fixtures) and none of its waits. All
-// listen at one port; the workers differ by their address in 127.0.0.0/8. Prints {"dashboard": URL} when it serves, and
-// ends at SIGTERM.
+// One process: a dashboard that lists WORKERS paused workers (at most 10,000, as Ray's does), and behind their
+// addresses a debugpy each, on real sockets, with the real one's order of messages (tests/fixtures) and none of its
+// waits. All listen at one port; the workers differ by their address in 127.0.0.0/8. Prints {"dashboard": URL} when it
+// serves, and ends at SIGTERM.
 #include <cstdio>
 #include <cstdlib>
 #include <map>
@@ -112,7 +112,8 @@ void serve_dashboard(FakeDashboard& dashboard, int count, int port) {
         workers.push_back(worker_row(id, 1, {{"ip", ip}, {"pid", 100000 + i}, {"debugger_port", port}}));
         tasks.push_back(task_row(id, "square", {{"task_id", hex(i, 8) + std::string(40, 'b')}}));
     }
-    dashboard.set("/api/version", {.body = R"({"ray_version": "2.60.0", "version": "4", "ray_commit": "", "session_name": "s"})"});
+    dashboard.set("/api/version",
+                  {.body = R"({"ray_version": "2.60.0", "version": "4", "ray_commit": "", "session_name": "s"})"});
     dashboard.set_rows("workers", workers);
     // Tasks are asked for by worker, or all at once.
     dashboard.set_rows("tasks", tasks);
