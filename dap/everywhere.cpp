@@ -22,13 +22,6 @@ struct Answers {
     std::vector<std::string> errors;  ///< empty where there is a value
 };
 
-/// debugpy answers with a whole traceback of its own; the last line says what is wrong.
-std::string last_line(std::string message) {
-    while (!message.empty() && message.back() == '\n')
-        message.pop_back();
-    return message.substr(message.rfind('\n') + 1);
-}
-
 std::string names_of(const Answers& answers, const Group& group) {
     std::string text;
     for (std::size_t i = 0; i < group.size() && i < most_names; ++i)

@@ -65,4 +65,10 @@ std::string error_text(const nlohmann::json& response) {
     return text;
 }
 
+std::string last_line(std::string text) {
+    while (!text.empty() && text.back() == '\n')
+        text.pop_back();
+    return text.substr(text.rfind('\n') + 1);
+}
+
 }  // namespace dap

@@ -26,4 +26,7 @@ const nlohmann::json& member(const nlohmann::json& object, const char* name);
 /// What an error response says to people: `body.error.format` with its variables filled in, else `message`.
 std::string error_text(const nlohmann::json& response);
 
+/// The last line of an error's text: debugpy answers with whole tracebacks, whose last line says what is wrong.
+std::string last_line(std::string text);
+
 }  // namespace dap

@@ -148,13 +148,6 @@ nlohmann::json stack_of(Inspection& inspection, bool with_locals) {
             {"threads", std::move(threads)}};
 }
 
-/// debugpy answers with a whole traceback of its own; the last line says what is wrong.
-std::string last_line(std::string message) {
-    while (!message.empty() && message.back() == '\n')
-        message.pop_back();
-    return message.substr(message.rfind('\n') + 1);
-}
-
 nlohmann::json value_of(Inspection& inspection, const std::string& expression) {
     nlohmann::json row = {{"target", inspection.target.target},
                           {"name", inspection.target.name},
@@ -173,7 +166,7 @@ nlohmann::json value_of(Inspection& inspection, const std::string& expression) {
         row["value"] = text(dap::member(*value, "result"));
         row["type"] = text(dap::member(*value, "type"));
     } else {
-        row["error"] = last_line(value.error().message);
+        row["error"] = dap::last_line(value.error().message);
     }
     return row;
 }

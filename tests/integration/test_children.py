@@ -1,6 +1,7 @@
 """Many workers in the editor: root and child sessions, take-over, subprocesses, on real Ray."""
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -13,6 +14,7 @@ from dap_client import DapError
 CHILDREN = {"supportsStartDebuggingRequest": True}
 SPAWNS = JOBS / "spawns.py"
 MANY = 20
+CUTS = 10
 
 
 def start_root(client, breakpoints=None, **arguments):
@@ -197,9 +199,10 @@ CUT = """
 import sys, time
 sys.path.insert(0, {tests!r})
 from dap_client import DapClient
-client = DapClient({host!r}, {port})
-client.attach({{"target": {target!r}, "token": "token-of-this-test"}})
-print(client.stop().line, flush=True)
+clients = [DapClient({host!r}, {port}) for _ in {targets!r}]
+for client, target in zip(clients, {targets!r}):
+    client.attach({{"target": target, "token": "token-of-this-test"}})
+print([client.stop().step().line for client in clients], flush=True)
 time.sleep(600)
 """
 
@@ -223,29 +226,39 @@ def other_host():
         subprocess.run(["ip", "netns", "del", name])
 
 
-def test_a_path_that_is_cut_without_a_word_is_found_and_holds(submit, start_bridge, other_host, tmp_path):
+def test_ten_paths_that_are_cut_without_a_word_are_found_and_hold(submit, start_bridge, other_host, tmp_path):
     (tmp_path / "token").write_text("token-of-this-test")
     bridge = start_bridge("--listen", f"{other_host['address']}:0", "--token-file", str(tmp_path / "token"))
-    job = submit("tasks.py", "1")
+    job = submit("tasks.py", str(CUTS))
     rows = bridge.client()
     rows.initialize()
     token = {"token": "token-of-this-test"}
-    [row] = until(lambda: rows.request("rayTargets", token)["targets"], "the paused worker")
+
+    def in_state(state):
+        found = [row for row in rows.request("rayTargets", token)["targets"] if row["state"] == state]
+        return found if len(found) == CUTS else None
+
+    targets = [row["target"] for row in until(lambda: in_state("waiting"), "paused workers", 90)]
     host, _, port = bridge.address.rpartition(":")
-    script = CUT.format(tests=str(REPOSITORY / "tests" / "integration"), host=host, port=port, target=row["target"])
+    script = CUT.format(tests=str(REPOSITORY / "tests" / "integration"), host=host, port=port, targets=targets)
     far = subprocess.Popen(["ip", "netns", "exec", other_host["name"], sys.executable, "-c", script],
                            stdout=subprocess.PIPE, text=True)
     try:
-        line = int(far.stdout.readline())
+        lines = json.loads(far.stdout.readline())
         other_host["cut"]()
         # Keep-alive probes stay unanswered: found within half a minute.
-        until(lambda: rows.request("rayTargets", token)["targets"][0]["state"] == "held", "held", 45)
+        until(lambda: in_state("held"), "held", 45)
     finally:
         os.kill(far.pid, signal.SIGKILL)
         far.wait()
-    again = bridge.client()
-    again.attach({"target": row["target"], **token})
-    stop = again.stop()
-    assert (stop.line, stop.locals()) == (line, {"x": "3", "y": "9"})
-    again.disconnect()
-    assert job.result() == [10]
+    seen = []
+    for target, line in zip(targets, lines):
+        again = bridge.client()
+        again.attach({"target": target, **token})
+        stop = again.stop()
+        assert stop.line == line == line_of(JOBS / "tasks.py", "square") + 1
+        seen.append(stop.locals())
+        again.disconnect()
+    assert sorted(int(each["x"]) for each in seen) == list(range(3, 3 + CUTS))
+    assert all(int(each["y"]) == int(each["x"]) ** 2 for each in seen)
+    assert job.result() == [x * x + 1 for x in range(3, 3 + CUTS)]

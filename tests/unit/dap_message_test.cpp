@@ -98,3 +98,9 @@ TEST_CASE("message: the text of an error without a format") {
     CHECK_FALSE(error_text(nullptr).empty());
     CHECK_FALSE(error_text({{"message", 5}}).empty());
 }
+
+TEST_CASE("last_line") {
+    CHECK(dap::last_line("Traceback:\n  f\nNameError: x\n\n") == "NameError: x");
+    CHECK(dap::last_line("one") == "one");
+    CHECK(dap::last_line("\n").empty());
+}
