@@ -1,5 +1,6 @@
 """`--group`: fifty paused workers at a glance, on real Ray."""
 import json
+import re
 
 from conftest import JOBS, line_of, until
 
@@ -62,14 +63,19 @@ def test_fifty_workers_in_classes(submit, ray, cli):
 
 
 def test_each_stopped_thread_counts(submit, targets, cli, ray):
-    """Three threads of one actor stand at one line; their worker is named once."""
+    """Three threads of one actor stand in one method, not always at one line; their worker is named once a class."""
     submit("actors.py", "threaded")
     [row] = targets(1, state="waiting", paused_threads=3)
-    [stack] = cli("stack", "--group", "--json").json()
-    assert (stack["count"], stack["targets"]) == (3, [row["target"]])
+
+    def classes():
+        stacks = cli("stack", "--group", "--json").json()
+        return stacks if sum(stack["count"] for stack in stacks) == 3 else None
+
+    stacks = until(classes, "three stopped threads")
+    assert all((stack["targets"], stack["frames"][0]["name"]) == ([row["target"]], "add") for stack in stacks)
     text = cli("stack", row["target"], "--group").stdout.splitlines()
-    assert text[0] == f"3 × ThreadedCounter.add · {row['pid']}@{row['ip']}"
-    assert text[1].startswith("    add  ") and text[1].endswith(f"actors.py:{stack['frames'][0]['line']}")
+    assert re.fullmatch(rf"[123] × ThreadedCounter\.add · {row['pid']}@{re.escape(row['ip'])}", text[0])
+    assert re.fullmatch(r"    add  .*/actors\.py:\d+", text[1])
     [value] = cli("eval", "self.together.parties", "--group", "--json").json()  # one number is no summary
     assert value == {"count": 1, "value": "3", "error": None, "targets": [row["target"]]}
     assert cli("continue", "--all").status == 0
